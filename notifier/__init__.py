@@ -1,0 +1,1 @@
+"""What people are told. Knows the pipeline's news, no chat platform."""

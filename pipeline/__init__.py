@@ -1,0 +1,1 @@
+"""The work: from a draft of pictures to a registered model. Knows no chat and no words."""

@@ -1,0 +1,1 @@
+"""Pure: how to configure a trainer, start it, and read what it says."""

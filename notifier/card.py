@@ -1,0 +1,35 @@
+"""A card: what is shown in one message, on any platform. Its words are already in the reader's language; no markup."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+
+class Tone(StrEnum):
+    """How a platform may colour it."""
+
+    PLAIN = "plain"
+    BUSY = "busy"
+    GOOD = "good"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """`action` is at most 64 bytes: a verb and an id of ours ("stop:k3v9..."); its owner is looked up, never believed."""
+
+    label: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    title: str
+    lines: tuple[str, ...] = ()  # paragraphs
+    bar: float | None = None  # 0..1 of the stage in hand
+    bar_label: str = ""  # "30/30 steps"
+    fields: tuple[tuple[str, str], ...] = ()  # label, value
+    picture: Path | None = None
+    buttons: tuple[Button, ...] = ()
+    tone: Tone = Tone.PLAIN
+    final: bool = False  # nothing will change it any more

@@ -1,0 +1,102 @@
+"""What happened, as facts with a number each. The pipeline writes them into the job, the notifier folds them, nobody edits them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from pipeline.domain.faults import Blame, Fact
+from pipeline.domain.ids import Slug
+from pipeline.domain.money import MicroUsd, Points
+from pipeline.domain.stage import End, Stage, Wish
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageReached:
+    """The job stands before `stage` now."""
+
+    stage: Stage
+    attempt: int
+    kind: Literal["stage"] = "stage"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineRented:
+    gpu: str
+    micro_usd_per_hour: MicroUsd
+    adopted: bool = False
+    kind: Literal["rented"] = "rented"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delayed:
+    """A silence explained: something did not answer or refused, and we try again at `again_at`."""
+
+    code: str
+    again_at: datetime
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    kind: Literal["delayed"] = "delayed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moving:
+    """The machine failed; the job goes on on another one."""
+
+    code: str
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    kind: Literal["moving"] = "moving"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wished:
+    wish: Wish
+    kind: Literal["wished"] = "wished"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """The job leaves before its end, or found its end: what became of it, and why."""
+
+    end: End
+    blame: Blame | None = None
+    code: str = ""
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    kind: Literal["left"] = "left"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    step: int
+    size: int
+    kind: Literal["collected"] = "collected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Billed:
+    charged: Points
+    returned: Points
+    kind: Literal["billed"] = "billed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    url: str
+    kind: Literal["published"] = "published"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    slug: Slug
+    kind: Literal["registered"] = "registered"
+
+
+Event = StageReached | MachineRented | Delayed | Moving | Wished | Left | Collected | Billed | Published | Registered
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One numbered event of a job. Numbers have no gaps; a reader that saw `n` wants what is above it."""
+
+    n: int
+    at: datetime
+    event: Event

@@ -1,0 +1,166 @@
+"""A job: one frozen value. Every change makes a new one, every save is a compare-and-set on its version."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from pipeline.domain.dataset import Manifest
+from pipeline.domain.events import Event, Left, News
+from pipeline.domain.faults import Blame, Fact
+from pipeline.domain.ids import AccountId, InstanceId, JobId, Label, MachineId, Sha256, Slug
+from pipeline.domain.money import MicroUsd, Points
+from pipeline.domain.quote import Quote
+from pipeline.domain.recipe import Recipe
+from pipeline.domain.stage import End, Stage, Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a job's person is spoken to. What was shown there is the notifier's to remember, never ours."""
+
+    platform: str
+    chat: str
+    locale: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One way to a machine's SSH: host and port belong together, always."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """One rental of ours. Money in micro-dollars, times in UTC."""
+
+    instance: InstanceId
+    machine: MachineId
+    gpu: str
+    vram_mb: int
+    rate: MicroUsd  # per hour, GPU and disk
+    down_per_gb: MicroUsd = MicroUsd(0)
+    up_per_gb: MicroUsd = MicroUsd(0)
+    down_mbps: float = 0.0  # as claimed
+    since: datetime
+    running_since: datetime | None = None  # the GPU meter starts here
+    endpoints: tuple[Endpoint, ...] = ()
+    host_key: str = ""  # pinned at first login, the same through every endpoint
+    home: str = ""  # the login's home on the box, absolute
+    key: str = field(default="", repr=False)  # instance_api_key: may stop and destroy this rental only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rental:
+    """A machine given back: what it cost, and who pays."""
+
+    instance: InstanceId
+    machine: MachineId
+    cost: MicroUsd
+    useful: bool  # False: the host failed, the person pays nothing for it
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """The packed dataset in the spool."""
+
+    file: str
+    sha256: Sha256
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """The trained weights at home: proved, metadata rewritten. Files are relative to the spool."""
+
+    file: str
+    sha256: Sha256
+    size: int
+    step: int
+    samples: tuple[str, ...] = ()
+    sheet: str = ""
+    final_loss: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why and how a job ends before DONE is reached, or "done"."""
+
+    end: End
+    blame: Blame | None = None
+    code: str = ""
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    id: JobId
+    account: AccountId
+    address: Address
+    recipe: Recipe
+    manifest: Manifest
+    quote: Quote
+    created_at: datetime
+    changed_at: datetime
+    version: int = 0
+    stage: Stage = Stage.PREPARE
+    attempt: int = 1
+    reached_train: bool = False  # some machine of this job once trained: from here on BOOT_TRIES no longer counts
+    boots: int = 0  # machines tried until one reached TRAIN
+    moves: int = 0  # machines left after that
+    pack: Pack | None = None
+    repo: str = ""  # where it will be published, claimed in PREPARE
+    asked_at: datetime | None = None  # a rental with our label may exist since then
+    machine: Machine | None = None
+    shunned: frozenset[MachineId] = frozenset()
+    refused_by: frozenset[MachineId] = frozenset()  # running hosts that refused our key: two make it our fault
+    rentals: tuple[Rental, ...] = ()
+    condemned: tuple[InstanceId, ...] = ()  # rentals that would not go: the reaper's, for ever
+    artifact: Artifact | None = None
+    slug: Slug | None = None
+    url: str = ""
+    charged: Points = Points(0)
+    wish: Wish | None = None
+    ending: Ending | None = None
+    moving: bool = False  # TERMINATE leads back to RENT
+    not_before: datetime | None = None
+    silent_since: datetime | None = None
+    tries: int = 0  # of the stage in hand
+    news: tuple[News, ...] = ()
+
+    @property
+    def incomplete(self) -> bool:
+        """The weights are of an earlier step than ordered."""
+        return self.artifact is not None and self.artifact.step < self.recipe.steps
+
+    @property
+    def over(self) -> bool:
+        return self.stage is Stage.DONE
+
+    def label(self, prefix: str) -> Label:
+        """What our rental carries at the market: known before we rent it, and found by it after a crash."""
+        return Label(f"{prefix}-{self.id}-{self.attempt}")
+
+    def telling(self, now: datetime, *events: Event) -> "Job":
+        """Append `events` to the news."""
+        start = self.news[-1].n + 1 if self.news else 1
+        fresh = tuple(News(start + i, now, event) for i, event in enumerate(events))
+        return replace(self, news=self.news + fresh)
+
+    def at(self, stage: Stage) -> "Job":
+        """Stand before `stage`, rested."""
+        return replace(self, stage=stage, not_before=None, silent_since=None, tries=0)
+
+    def again(self, now: datetime, after: timedelta) -> "Job":
+        """Stand before the same stage, a little later."""
+        return replace(self, not_before=now + after, tries=self.tries + 1)
+
+    def leaving(self, now: datetime, ending: Ending) -> "Job":
+        """Out through the one door. What the person reads about it is in the same write."""
+        left = Left(end=ending.end, blame=ending.blame, code=ending.code, facts=ending.facts)
+        return replace(self.at(Stage.TERMINATE), ending=ending, moving=False).telling(now, left)
+
+    def moved(self) -> "Job":
+        """Give this machine back, then rent another one."""
+        return replace(self.at(Stage.TERMINATE), moving=True)

@@ -1,0 +1,77 @@
+"""What to train: a person's options as one frozen value, and the bounds each must keep."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
+from enum import StrEnum
+from typing import Final
+
+from pipeline.domain.faults import UserFault
+from pipeline.domain.ids import Sha256, Slug
+
+TRIGGER: Final = re.compile(r"[A-Za-z0-9_-]{2,32}")
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,47}")
+RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)  # no file of that name on Windows
+
+BOUNDS: Final[Mapping[str, tuple[float, float]]] = {  # product.md, "Numbers that are the default"
+    "steps": (10, 20_000),
+    "rank": (1, 128),
+    "lr": (1e-6, 1e-2),
+    "resolution": (256, 1536),
+    "save_every": (10, 20_000),
+    "samples": (0, 4),
+}
+
+
+class Publish(StrEnum):
+    """Who may see the model; how the bytes travel is the operator's affair."""
+
+    HF = "hf"
+    PRIVATE = "private"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    trigger: str
+    name: str = ""
+    base: str = "flux1-dev"
+    steps: int = 2000
+    rank: int = 16
+    lr: float = 1e-4
+    resolution: tuple[int, ...] = (512, 768, 1024)
+    save_every: int = 250
+    samples: int = 4
+    publish: Publish = Publish.HF
+
+    @property
+    def slug(self) -> Slug:
+        """The model's name before the catalogue makes it unique. Contains the trigger."""
+        whole = self.trigger if not self.name else self.name
+        if self.trigger not in whole:
+            whole = f"{whole}-{self.trigger}"
+        return Slug(f"{whole}-lora" if RESERVED.fullmatch(whole) else whole)
+
+    @property
+    def digest(self) -> Sha256:
+        return Sha256(hashlib.sha256(repr(astuple(self)).encode()).hexdigest())
+
+    def check(self) -> None:
+        """Raise UserFault for the first thing out of bounds. A base's existence is PREPARE's and intake's to check."""
+        if not TRIGGER.fullmatch(self.trigger):
+            raise UserFault("bad-trigger", got=self.trigger[:40])
+        if self.name and not NAME.fullmatch(self.name):
+            raise UserFault("bad-name", got=self.name[:60])
+        for option in ("steps", "rank", "lr", "save_every", "samples"):
+            within(option, getattr(self, option))
+        if not 1 <= len(set(self.resolution)) == len(self.resolution) <= 4:  # noqa: PLR2004  # four buckets of size
+            raise UserFault("bad-resolution")
+        for side in self.resolution:
+            within("resolution", side)
+
+
+def within(option: str, value: float) -> None:
+    """Raise UserFault unless `value` is inside the bounds of `option`."""
+    low, high = BOUNDS[option]
+    if not low <= value <= high:
+        raise UserFault("out-of-bounds", option=option, low=low, high=high, got=value)
