@@ -1,0 +1,80 @@
+# The live card of a job, and how it ends. No markup: platforms bring their own.
+
+points = { $n ->
+    [one] 1 point
+   *[other] { $n } points
+}
+simulated = Sandbox: no GPU was rented and no money was spent.
+
+## While it runs
+
+running-title = Training { $slug }
+chapter = Step { $n } of { $total }: { $stage }.
+chapter-next = Next: { $stage }.
+
+field-loss = Loss
+field-speed = Speed
+field-left = Time left
+field-cost = Cost so far
+field-gpu = GPU
+field-heard = Last sign of life
+field-trigger = Trigger word
+field-steps = Steps
+field-final = Final loss
+field-trained = Training time
+
+bar-step = { $done }/{ $total } steps
+bar-picture = { $done }/{ $total } pictures
+bar-sample = { $done }/{ $total } samples
+bar-gb = { $done }/{ $total } GB
+bar-mb = { $done }/{ $total } MB
+bar-any = { $done }/{ $total }
+
+speed-step = { $seconds } s a step
+speed-byte = { $size } a second
+cost = { $points } of at most { $most }
+gpu-rate = { $gpu }, { $rate } an hour
+ago = { $time } ago
+
+wish-stop = Stopping as you asked: what is trained so far is being saved.
+wish-cancel = Cancelling as you asked.
+silent = The machine has not answered for { $ago }. We keep knocking; if it stays silent, we go on with another one.
+delayed = Something we need does not answer right now.
+again-in = We try again in { $wait }.
+again-soon = We try again in a moment.
+
+chart-loss = Loss
+chart-step = Step
+
+button-stop = Stop and keep
+button-cancel = Cancel
+
+## On the way out
+
+stopped-closing = Stopped as you asked. We give the machine back and settle the price.
+cancelled-closing = Cancelled as you asked. We give the machine back and settle the price.
+done-closing = Finishing.
+
+## When it is over
+
+done-title = { $slug } is ready
+done-lead = Your model is trained, checked and published.
+done-use = Put { $tag } into a prompt, together with the word { $trigger }.
+done-next = Send /model { $slug } to see it again, or /train to make another one.
+kept-title = { $slug }: stopped and kept
+kept-lead = Your model is kept as it was at step { $step } of { $steps }, checked and published. It is marked as incomplete.
+stopped-title = { $slug } was stopped
+stopped-lead = It was stopped before there was a model to keep.
+cancelled-title = { $slug } was cancelled
+cancelled-lead = It was cancelled as you asked. No model was made.
+failed-title = { $slug } could not be trained
+
+money-back = You paid nothing: { $returned } are back on your balance.
+money-paid = You paid { $charged }.
+money-both = You paid { $charged }; { $returned } are back on your balance.
+
+next-again = Send /train to start again.
+next-user = Change it and send /train again.
+next-operator = Nothing for you to repair. Please send /train again later.
+next-host = Please send /train again: it will get other machines.
+next-bug = The people who run this have been told. If you write to them, name this training: { $job }.

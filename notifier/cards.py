@@ -1,0 +1,234 @@
+"""A view becomes a card: what one message about a job says, on any platform. Words come from `locales/`, never from here."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from notifier.card import Button, Card, Tone
+from notifier.view import JobView
+from notifier.words import Words
+from pipeline.domain.faults import Blame
+from pipeline.domain.money import MicroUsd, Points
+from pipeline.domain.progress import Progress
+from pipeline.domain.stage import End, Stage, Wish
+from pipeline.ports import Pace
+
+CHAPTERS: Final = tuple(stage for stage in Stage if stage is not Stage.DONE)
+QUIET: Final = timedelta(minutes=1)  # a silence longer than this is explained
+TICK: Final = timedelta(seconds=15)  # the cost moves in these, so that waiting is not an edit every second
+GIGA, MEGA = 10**9, 10**6
+PLAIN_PACE: Final = Pace()
+KEEPABLE: Final = frozenset({Stage.TRAIN, Stage.COLLECT})  # where "stop and keep" has something to keep
+
+
+def render(
+    view: JobView, words: Words, *, now: datetime, spool: Path, simulated: bool, pace: Pace = PLAIN_PACE
+) -> Card:
+    """What `view` looks like at `now`. `spool` is where its files are; `simulated`: no GPU is rented, and it says so."""
+    if view.over:
+        card = _finished(view, words, spool) if view.has_model else _ended(view, words)
+    elif view.end is not End.DONE:
+        card = _leaving(view, words)
+    else:
+        card = _running(view, words, now, pace)
+    return replace(card, lines=(*card.lines, words.say("simulated"))) if simulated else card
+
+
+def _running(view: JobView, words: Words, now: datetime, pace: Pace) -> Card:
+    bar, label = _bar(view, words)
+    return Card(
+        title=words.say("running-title", slug=view.slug),
+        lines=_said(_chapter(view, words), _phase(view, words), *_notes(view, words, now, pace)),
+        bar=bar,
+        bar_label=label,
+        fields=_measures(view, words, now, pace),
+        buttons=_buttons(view, words),
+        tone=Tone.BUSY,
+    )
+
+
+def _leaving(view: JobView, words: Words) -> Card:
+    """The way out: what became of it is said at once, the closing stages go on under it."""
+    left = view.end
+    said = _why(view, words) if left is End.FAILED else words.say(f"{left}-closing")
+    return Card(
+        title=words.say(f"{left}-title", slug=view.slug),
+        lines=(said, _chapter(view, words)),
+        tone=Tone.BAD if left is End.FAILED else Tone.BUSY,
+    )
+
+
+def _finished(view: JobView, words: Words, spool: Path) -> Card:
+    """A model is there: whole, or as far as it came."""
+    whole = view.step >= view.steps
+    lead = "done-lead" if whole else "kept-lead"
+    return Card(
+        title=words.say("done-title" if whole else "kept-title", slug=view.slug),
+        lines=_said(
+            words.say(lead, step=view.step, steps=view.steps),
+            words.say("done-use", tag=f"<lora:{view.slug}:0.8>", trigger=view.trigger),
+            view.url,
+            _money(view, words),
+            words.say("done-next", slug=view.slug),
+        ),
+        fields=_facts(view, words),
+        picture=spool / view.sheet if view.sheet else None,
+        tone=Tone.GOOD,
+        final=True,
+    )
+
+
+def _ended(view: JobView, words: Words) -> Card:
+    """There is no model: why, where the money is, and what to do next."""
+    end = view.end
+    failed = end in {End.FAILED, End.DONE}  # done without a model: nothing we foresaw
+    said = _why(view, words) if failed else words.say(f"{end}-lead")
+    whose = _blame(view) if failed else Blame.USER
+    return Card(
+        title=words.say("failed-title" if failed else f"{end}-title", slug=view.slug),
+        lines=(said, _money(view, words), words.say(f"next-{whose}" if failed else "next-again", job=view.job)),
+        fields=_facts(view, words) if view.step else (),
+        tone=Tone.BAD if failed else Tone.PLAIN,
+        final=True,
+    )
+
+
+def _said(*lines: str) -> tuple[str, ...]:
+    return tuple(filter(None, lines))
+
+
+def _chapter(view: JobView, words: Words) -> str:
+    """ "Step 6 of 11: training. Next: bringing the model home." """
+    at = CHAPTERS.index(view.stage)
+    here = words.say("chapter", n=at + 1, total=len(CHAPTERS), stage=words.say(f"stage-{view.stage}"))
+    if view.end is not End.DONE or at + 1 == len(CHAPTERS):
+        return here
+    return f"{here} {words.say('chapter-next', stage=words.say(f'stage-{CHAPTERS[at + 1]}'))}"
+
+
+def _phase(view: JobView, words: Words) -> str:
+    phase = view.progress.phase if view.progress else ""
+    return words.say(f"phase-{phase}") if phase and words.knows(f"phase-{phase}") else ""
+
+
+def _notes(view: JobView, words: Words, now: datetime, pace: Pace) -> list[str]:
+    """What is not as usual: a wish on its way, a move, a delay, a silence. Each with its reason."""
+    notes = []
+    if view.wish is not None:
+        notes.append(words.say(f"wish-{view.wish}"))
+    if view.moving is not None:
+        hint = words.hint(view.moving.code, view.moving.facts)
+        notes.append(" ".join(filter(None, (hint, words.say("blame-host")))))
+    waiting = now - (view.since if view.progress is None or not view.progress.total else view.heard)
+    if view.delayed is not None:
+        hint = words.hint(view.delayed.code, view.delayed.facts) or words.say("delayed")
+        notes.append(f"{hint} {_again(view.delayed.again_at - now, words)}")
+    elif view.silent is not None and view.stage is not Stage.WAIT:  # a boot is silent by nature
+        notes.append(words.say("silent", ago=words.span(now - view.silent)))
+    elif waiting > QUIET * pace.factor:
+        notes.append(words.say(f"why-{view.stage}"))
+    return notes
+
+
+def _again(wait: timedelta, words: Words) -> str:
+    return words.say("again-in", wait=words.span(wait)) if wait > QUIET else words.say("again-soon")
+
+
+def _bar(view: JobView, words: Words) -> tuple[float | None, str]:
+    """How far the stage in hand is, 0..1, and the same as "n/total" with its unit."""
+    progress = view.progress
+    if progress is None or progress.total <= 0:
+        training = view.stage is Stage.TRAIN
+        return (view.step / view.steps, _count("step", view.step, view.steps, words)) if training else (None, "")
+    done = min(progress.done, progress.total)
+    return done / progress.total, _count(progress.unit, done, progress.total, words)
+
+
+def _count(unit: str, done: int, total: int, words: Words) -> str:
+    """ "12/30 steps": digits without grouping, for people's scripts read them."""
+    if unit == "byte":
+        scale, name = (GIGA, "gb") if total >= GIGA else (MEGA, "mb")
+        return words.say(f"bar-{name}", done=f"{done / scale:.1f}", total=f"{total / scale:.1f}")
+    key = f"bar-{unit}"
+    return words.say(key if words.knows(key) else "bar-any", done=str(done), total=str(total))
+
+
+def _measures(view: JobView, words: Words, now: datetime, pace: Pace) -> tuple[tuple[str, str], ...]:
+    """The figures of a running job; one that is not known yet is left out."""
+    progress, quiet = view.progress, now - view.heard
+    told = {
+        "loss": words.number(view.loss, 3) if view.stage is Stage.TRAIN and view.loss is not None else "",
+        "speed": _speed(progress, words) if progress else "",
+        "left": words.duration(progress.seconds_left) if progress and progress.seconds_left is not None else "",
+        "cost": _cost(view, words, now, pace),
+        "gpu": words.say("gpu-rate", gpu=view.gpu, rate=words.usd(view.rate)) if view.gpu else "",
+        "heard": words.say("ago", time=words.span(quiet)) if quiet > QUIET * pace.factor else "",
+    }
+    return tuple((words.say(f"field-{name}"), value) for name, value in told.items() if value)
+
+
+def _speed(progress: Progress, words: Words) -> str:
+    if progress.unit == "step" and progress.seconds_per_step is not None:
+        return words.say("speed-step", seconds=words.number(progress.seconds_per_step, 3))
+    if progress.bytes_per_second is not None:
+        return words.say("speed-byte", size=words.size(progress.bytes_per_second))
+    return ""
+
+
+def _cost(view: JobView, words: Words, now: datetime, pace: Pace) -> str:
+    """What the machines have cost the person so far, in points at the quote's own rate; never above the ceiling."""
+    if not view.gpu and not view.spent:
+        return ""
+    run = max(now - view.metered, timedelta()) // TICK * TICK if view.metered else timedelta()
+    cost = MicroUsd(view.spent + round(view.rate * pace.life(run.total_seconds()) / 3600))
+    return words.say("cost", points=str(_points(cost, view)), most=words.points(view.ceiling))
+
+
+def _points(cost: MicroUsd, view: JobView) -> Points:
+    """`cost` in points as the quote priced it: fee and rate are in its ceiling already."""
+    if not view.ceiling_cost:
+        return Points(0)
+    return Points(min(view.ceiling, -(-cost * view.ceiling // view.ceiling_cost)))
+
+
+def _facts(view: JobView, words: Words) -> tuple[tuple[str, str], ...]:
+    """The figures of a job that is over."""
+    told = {
+        "trigger": view.trigger if view.has_model else "",
+        "steps": f"{view.step}/{view.steps}",
+        "final": words.number(view.loss, 3) if view.loss is not None else "",
+        "trained": words.span(view.trained) if view.trained else "",
+        "gpu": view.gpu,
+    }
+    return tuple((words.say(f"field-{name}"), value) for name, value in told.items() if value)
+
+
+def _money(view: JobView, words: Words) -> str:
+    """What was taken and what came back, exactly."""
+    charged = view.charged or Points(0)
+    returned = view.returned if view.returned is not None else Points(view.ceiling - charged)
+    if not charged:
+        return words.say("money-back", returned=words.points(returned))
+    if not returned:
+        return words.say("money-paid", charged=words.points(charged))
+    return words.say("money-both", charged=words.points(charged), returned=words.points(returned))
+
+
+def _why(view: JobView, words: Words) -> str:
+    left = view.left
+    return words.reason(_blame(view), left.code, left.facts) if left and left.code else words.say(f"blame-{_blame(view)}")
+
+
+def _blame(view: JobView) -> Blame:
+    return view.left.blame if view.left and view.left.blame else Blame.BUG
+
+
+def _buttons(view: JobView, words: Words) -> tuple[Button, ...]:
+    """Only what would still be heard: nothing in closing stages, no second stop."""
+    if not view.changeable or view.wish is Wish.CANCEL:
+        return ()
+    cancel = Button(words.say("button-cancel"), f"cancel:{view.job}")
+    if view.stage not in KEEPABLE or view.wish is Wish.STOP:
+        return (cancel,)
+    return (Button(words.say("button-stop"), f"stop:{view.job}"), cancel)

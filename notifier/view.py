@@ -1,0 +1,185 @@
+"""What a chat should know about one job: the fold of its news, with the latest sign of life laid over it. Pure."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, assert_never
+
+from pipeline.domain.events import (
+    Billed,
+    Collected,
+    Delayed,
+    Event,
+    Left,
+    MachineRented,
+    Moving,
+    News,
+    Published,
+    Registered,
+    StageReached,
+    Wished,
+)
+from pipeline.domain.ids import JobId
+from pipeline.domain.job import Job
+from pipeline.domain.money import MicroUsd, Points
+from pipeline.domain.progress import Progress
+from pipeline.domain.stage import End, Stage, Wish
+
+BETWEEN_MACHINES: Final = frozenset({Stage.TERMINATE, Stage.RENT})  # where a job stands while it moves
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """One job as its person should see it. Times in UTC; money in micro-dollars and points."""
+
+    job: JobId
+    slug: str  # as wished, until the catalogue made it unique
+    trigger: str
+    steps: int
+    pictures: int
+    ceiling: Points
+    ceiling_cost: MicroUsd
+    stage: Stage = Stage.PREPARE
+    since: datetime  # the stage in hand was reached
+    heard: datetime  # the last sign of life of any kind
+    news: int = 0  # the last one folded in
+    attempt: int = 1
+    gpu: str = ""
+    rate: MicroUsd = MicroUsd(0)  # per hour
+    metered: datetime | None = None  # the running meter began here
+    spent: MicroUsd = MicroUsd(0)  # on machines given back that were of use
+    delayed: Delayed | None = None
+    moving: Moving | None = None
+    silent: datetime | None = None  # the machine does not answer since then
+    wish: Wish | None = None
+    left: Left | None = None
+    step: int = 0  # trained so far; once collected, of the weights we hold
+    collected: bool = False
+    loss: float | None = None
+    trained: timedelta = timedelta()  # in TRAIN, up to `since`
+    charged: Points | None = None
+    returned: Points | None = None
+    url: str = ""
+    registered: bool = False
+    sheet: str = ""  # in the spool
+    progress: Progress | None = None  # of the stage in hand only
+    curve: tuple[tuple[int, float], ...] = ()
+
+    @property
+    def over(self) -> bool:
+        return self.stage is Stage.DONE
+
+    @property
+    def end(self) -> End:
+        """What became of it, or will as things stand."""
+        return self.left.end if self.left else End.DONE
+
+    @property
+    def has_model(self) -> bool:
+        return self.registered or bool(self.url)
+
+    @property
+    def changeable(self) -> bool:
+        """A wish would still be heard."""
+        return not self.stage.closing and not self.over and self.end is End.DONE
+
+
+def view_of(job: Job, progress: Progress | None) -> JobView:
+    """Show `job` with its latest `progress`: everything from what is stored, nothing remembered."""
+    view = JobView(
+        job=job.id,
+        slug=job.recipe.slug,
+        trigger=job.recipe.trigger,
+        steps=job.recipe.steps,
+        pictures=len(job.manifest.pictures),
+        ceiling=job.quote.ceiling,
+        ceiling_cost=job.quote.ceiling_cost,
+        since=job.created_at,
+        heard=job.created_at,
+    )
+    for news in job.news:
+        view = fold(view, news)
+    return _progressed(_settled(view, job), progress)
+
+
+def fold(view: JobView, news: News) -> JobView:
+    """Add one piece of news. What was seen already changes nothing; what was never seen is not missed."""
+    if news.n <= view.news:
+        return view
+    return _told(replace(view, news=news.n, heard=max(view.heard, news.at)), news.event, news.at)
+
+
+def _told(view: JobView, event: Event, at: datetime) -> JobView:  # noqa: PLR0911  # one line for each kind of news
+    match event:
+        case StageReached():
+            return _reached(view, event, at)
+        case MachineRented(gpu=gpu, micro_usd_per_hour=rate):
+            return replace(view, gpu=gpu, rate=rate, moving=None, delayed=None)
+        case Delayed():
+            return replace(view, delayed=event)
+        case Moving():
+            return replace(view, moving=event, delayed=None, gpu="", rate=MicroUsd(0))
+        case Wished(wish=wish):
+            return replace(view, wish=wish)
+        case Left():
+            return replace(view, left=event, delayed=None, moving=None)
+        case Collected(step=step):
+            return replace(view, step=step, collected=True, delayed=None)
+        case Billed(charged=charged, returned=returned):
+            return replace(view, charged=charged, returned=returned)
+        case Published(url=url):
+            return replace(view, url=url, delayed=None)
+        case Registered(slug=slug):
+            return replace(view, slug=slug, registered=True, delayed=None)
+        case other:
+            assert_never(other)
+
+
+def _reached(view: JobView, event: StageReached, at: datetime) -> JobView:
+    ran = at - view.since if view.stage is Stage.TRAIN else timedelta()
+    return replace(
+        view,
+        stage=event.stage,
+        attempt=event.attempt,
+        since=at,
+        trained=view.trained + ran,
+        delayed=None,
+        moving=view.moving if event.stage in BETWEEN_MACHINES else None,
+    )
+
+
+def _settled(view: JobView, job: Job) -> JobView:
+    """Lay what the job itself says over what its news told: the job is the truth, news may lag."""
+    artifact, machine = job.artifact, job.machine
+    spent = sum(rental.cost for rental in job.rentals if rental.useful)
+    view = replace(
+        view,
+        stage=job.stage,
+        attempt=job.attempt,
+        silent=job.silent_since,
+        wish=job.wish,
+        spent=MicroUsd(spent),
+        slug=job.slug or view.slug,
+        url=job.url or view.url,
+        registered=view.registered or job.slug is not None,
+    )
+    if job.ending is not None:
+        why = job.ending
+        view = replace(view, left=Left(end=why.end, blame=why.blame, code=why.code, facts=why.facts))
+    if machine is not None:
+        view = replace(view, gpu=machine.gpu, rate=machine.rate, metered=machine.running_since)
+    if artifact is not None:
+        view = replace(view, collected=True, step=artifact.step, loss=artifact.final_loss, sheet=artifact.sheet)
+    return view
+
+
+def _progressed(view: JobView, progress: Progress | None) -> JobView:
+    """Lay the latest sign of life over `view`. One of an earlier stage moves no bar of this one."""
+    if progress is None:
+        return view
+    view = replace(view, heard=max(view.heard, progress.at), curve=progress.curve)
+    if progress.unit == "step" and not view.collected:
+        view = replace(view, step=max(view.step, progress.done), loss=progress.loss)
+    if progress.at < view.since or view.over:
+        return view
+    fresh = view.delayed is None or progress.at >= view.heard
+    return replace(view, progress=progress, delayed=None if fresh else view.delayed)
