@@ -3,8 +3,7 @@
 Files travel as paths, never as bytes. Every method raises Faults only; adapters translate foreign errors at the border.
 """
 
-import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,11 +12,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.domain.dataset import Inspection, Manifest
-from pipeline.domain.ids import AccountId, InstanceId, JobId, Label, MachineId, Sha256
+from pipeline.domain.ids import InstanceId, JobId, Label, MachineId, Sha256
 from pipeline.domain.job import Endpoint, Job, Machine, Pack
 from pipeline.domain.money import MicroUsd
 from pipeline.domain.quote import Need, Offer
-from pipeline.domain.recipe import Recipe
 from pipeline.trainers.bases import Base
 from pipeline.trainers.box import Command
 
@@ -121,7 +119,7 @@ class RentOrder:
 
 
 class Provider(Protocol):
-    """A market of machines. An error is never an answer: a list that failed or came short raises, it is never "none"."""
+    """A market of machines. An error is never an answer: a list that failed or came short raises."""
 
     name: str
 
@@ -181,15 +179,15 @@ class Host(Protocol):
         """Send a file, creating its folders; whole and equal by sha256 when this returns. Resumes. Mode 0600."""
 
     async def get(self, remote: str, local: Path, *, cap: int) -> Sha256:
-        """Bring a file home to `local` (made by us, 0600, replaced only when whole). HostFault("file-too-big") over `cap` bytes."""
+        """Bring a file home (0600, replaced only when whole). HostFault("file-too-big") over `cap` bytes."""
 
     async def list(self, remote: str, *, most: int = 500) -> list[tuple[str, int]]:
-        """Names and sizes in a folder: only plain names (ids.py's letters), only files, at most `most`. [] when absent."""
+        """Names and sizes of the plainly named files of a folder, at most `most`. [] when it is absent."""
 
 
 class Hosts(Protocol):
     def open(self, machine: Machine) -> AbstractAsyncContextManager[Host]:
-        """Log in through the first endpoint that answers, with our key only. The key is pinned when `machine.host_key` is set.
+        """Log in through the first endpoint that answers, with our key only; pinned once `machine.host_key` is set.
 
         Raises HostSilent("ssh-unreachable"), HostSilent("ssh-refused-key"), HostFault("host-key-changed").
         """
@@ -262,9 +260,16 @@ class Publisher(Protocol):
         """Remove an empty repo that `claim` made. Idempotent."""
 
 
+class Scribe(Protocol):
+    """Writes what strangers read about a model. Its words live in locales/."""
+
+    def model_card(self, job: Job, *, weights: str, samples: Sequence[str]) -> str:
+        """The repo's README.md: front matter and text. `weights` and `samples` are names in the repo."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Weights that were proved: grammar, shapes, dtype, finite, not all zero. The file was rewritten with our metadata only."""
+    """Weights that were proved and rewritten with our metadata only. `step` is what the original said."""
 
     sha256: Sha256
     size: int
@@ -331,8 +336,3 @@ class House:
     min_gpu_frac: float = 1.0
     min_reliability: float = 0.95
     max_rate: MicroUsd = MicroUsd(1_000_000)
-
-
-Change = Callable[[Job], Job]
-Recipes = Mapping[str, Recipe]
-Owner = AccountId

@@ -1,4 +1,4 @@
-"""What happened, as facts with a number each. The pipeline writes them into the job, the notifier folds them, nobody edits them."""
+"""What happened, as numbered facts. The pipeline writes them into the job, the notifier folds them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -48,6 +48,7 @@ class Machine:
     endpoints: tuple[Endpoint, ...] = ()
     host_key: str = ""  # pinned at first login, the same through every endpoint
     home: str = ""  # the login's home on the box, absolute
+    loaded_gb: float = 0.0  # traffic into the box so far: image, base, pictures
     key: str = field(default="", repr=False)  # instance_api_key: may stop and destroy this rental only
 
 
@@ -115,6 +116,7 @@ class Job:
     machine: Machine | None = None
     shunned: frozenset[MachineId] = frozenset()
     refused_by: frozenset[MachineId] = frozenset()  # running hosts that refused our key: two make it our fault
+    measured_until: datetime | None = None  # the person pays for this machine until then
     rentals: tuple[Rental, ...] = ()
     condemned: tuple[InstanceId, ...] = ()  # rentals that would not go: the reaper's, for ever
     artifact: Artifact | None = None
@@ -159,8 +161,8 @@ class Job:
     def leaving(self, now: datetime, ending: Ending) -> "Job":
         """Out through the one door. What the person reads about it is in the same write."""
         left = Left(end=ending.end, blame=ending.blame, code=ending.code, facts=ending.facts)
-        return replace(self.at(Stage.TERMINATE), ending=ending, moving=False).telling(now, left)
+        return replace(self.at(Stage.TERMINATE), ending=ending, moving=False, measured_until=now).telling(now, left)
 
-    def moved(self) -> "Job":
+    def moved(self, now: datetime) -> "Job":
         """Give this machine back, then rent another one."""
-        return replace(self.at(Stage.TERMINATE), moving=True)
+        return replace(self.at(Stage.TERMINATE), moving=True, measured_until=now)

@@ -1,0 +1,1 @@
+"""The work itself, through ports only. Read story.py first."""

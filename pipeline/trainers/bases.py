@@ -1,4 +1,4 @@
-"""Base models as rows: everything trainstation knows about what a LoRA can be trained on. Adding a base is adding a row."""
+"""Base models as rows: what a LoRA can be trained on. Adding a base is adding a row."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -7,11 +7,13 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from pipeline.domain.faults import HostFault
+from pipeline.domain.faults import HostFault, OperatorFault
 from pipeline.domain.ids import JobId
 from pipeline.domain.text import line
 
 PLAIN: Final = re.compile(r"/[A-Za-z0-9_./-]{0,200}")
+RELATIVE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,200}")
+URL: Final = re.compile(r"https?://[!#-\[\]-~]{1,4000}")  # printable, without a quote or a backslash
 LOG_CAP: Final = 256 * 1024  # of one poll
 TRAPS: Final = (
     "_LoRA",
@@ -74,6 +76,20 @@ def read_look(out: bytes) -> BoxFacts:
         home=home, gpu=gpu[0], vram_mb=vram_mb, driver=gpu[2] if len(gpu) > 2 else "",  # noqa: PLR2004  # three columns asked for
         disk_gb=disk_kb / 1e6, toolkit=said.get("toolkit") == "yes",
     )  # fmt: skip
+
+
+def plain(path: str) -> str:
+    """`path`, if it is one we would write into a script or a list. Raises OperatorFault("hub-odd-file")."""
+    if not RELATIVE.fullmatch(path) or ".." in path:
+        raise OperatorFault("hub-odd-file", got=line(path, 80))
+    return path
+
+
+def fetch_line(url: str, path: str, size: int, sha256: str | None) -> str:
+    """One line of fetch.tsv. What a hub answers is a stranger's text too: nothing in it may end a word of ours."""
+    if not URL.fullmatch(url):
+        raise OperatorFault("hub-odd-file", got=line(path, 80))
+    return f"{url}\t{plain(path)}\t{int(size)}\t{sha256 or '-'}\n"
 
 
 def fetch(job: JobId) -> Command:

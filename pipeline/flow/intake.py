@@ -1,0 +1,250 @@
+"""The only door for bot and command line: drafts, quotes, jobs, wishes. Everything refused here costs nothing."""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from pipeline.domain.catalogue import Model
+from pipeline.domain.dataset import Finding, Inspection, Manifest
+from pipeline.domain.events import StageReached, Wished
+from pipeline.domain.faults import UserFault
+from pipeline.domain.ids import AccountId, Identity, JobId, Slug, spell
+from pipeline.domain.job import Address, Job
+from pipeline.domain.ledger import Balance, Entry
+from pipeline.domain.money import Tariff
+from pipeline.domain.progress import Progress
+from pipeline.domain.quote import Quote, quote
+from pipeline.domain.recipe import Recipe
+from pipeline.domain.stage import Stage, Wish
+from pipeline.flow.accounts import Accounts
+from pipeline.flow.catalogue import Catalogue
+from pipeline.flow.drafts import Draft, Drafts
+from pipeline.flow.journal import load_job, load_progress
+from pipeline.flow.kit import need_of
+from pipeline.flow.ledger import Ledger
+from pipeline.flow.records import OpenQuote, job_doc, job_from, quote_doc, quote_from
+from pipeline.flow.spool import Spool
+from pipeline.ports import Clock, Engine, House, Provider, Store, Workshop
+from pipeline.trainers.bases import base
+
+CAS_TRIES: Final = 50
+LIVE: Final = tuple(stage.value for stage in Stage if stage is not Stage.DONE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """A quote as a person is shown it."""
+
+    recipe: Recipe
+    manifest: Manifest
+    findings: tuple[Finding, ...]
+    quote: Quote
+    digest: str
+    balance: Balance
+    slug: Slug
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    quote_life: timedelta = timedelta(minutes=10)
+    jobs_per_person: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    store: Store
+    clock: Clock
+    dice: random.Random
+    provider: Provider
+    workshop: Workshop
+    ledger: Ledger
+    accounts: Accounts
+    catalogue: Catalogue
+    drafts: Drafts
+    spool: Spool
+    house: House
+    tariff: Tariff
+    terms: Terms
+    engine: Engine
+    hint: Callable[[], None]
+
+    # --- drafts
+
+    async def account(self, identity: Identity) -> AccountId:
+        return await self.accounts.of(identity)
+
+    async def draft(self, account: AccountId) -> Draft:
+        return await self.drafts.get(account)
+
+    async def add(self, account: AccountId, source: Path) -> tuple[Draft, Inspection]:
+        """Open what was sent, keep what is usable in the draft. Raises UserFault when it is refused whole."""
+        found = await self.workshop.inspect(source, self.spool.pictures(account))
+        return await self.drafts.add(account, found), found
+
+    async def drop(self, account: AccountId, number: int) -> Draft:
+        return await self.drafts.drop(account, number)
+
+    async def clear(self, account: AccountId) -> Draft:
+        return await self.drafts.clear(account)
+
+    # --- quotes and jobs
+
+    async def quote(self, account: AccountId, recipe: Recipe) -> Offered:
+        """Price the draft. Nothing is rented, held or started by asking."""
+        recipe.check()
+        base(recipe.base)
+        draft = await self.drafts.get(account)
+        manifest = Manifest(draft.pictures)
+        manifest.check()
+        wanted = need_of(recipe, manifest.size, len(manifest.pictures), self.house)
+        price = quote(await self.provider.offers(wanted), wanted, self.tariff)
+        digest = price.digest(manifest.digest, recipe.digest)
+        await self._keep(
+            account, OpenQuote(digest=digest, recipe=recipe, manifest=manifest, quote=price, at=self.clock.now())
+        )
+        return Offered(
+            recipe=recipe, manifest=manifest, findings=draft.findings, quote=price, digest=digest,
+            balance=await self.ledger.balance(account), slug=recipe.slug,
+        )  # fmt: skip
+
+    async def _keep(self, account: AccountId, open_quote: OpenQuote) -> None:
+        for _ in range(CAS_TRIES):
+            old = await self.store.get("quotes", account)
+            if old is None:
+                if await self.store.create("quotes", account, quote_doc(open_quote)):
+                    return
+            elif await self.store.cas("quotes", account, old["version"], quote_doc(open_quote)):
+                return
+            await asyncio.sleep(0)
+
+    async def last_recipe(self, account: AccountId) -> Recipe | None:
+        """The options of the newest quote: what "Change" starts from."""
+        doc = await self.store.get("quotes", account)
+        return quote_from(doc).recipe if doc else None
+
+    async def submit(self, account: AccountId, address: Address, digest: str) -> Job:
+        """Start the job that was quoted under `digest`. Twice the same digest is the same job."""
+        doc = await self.store.get("quotes", account)
+        if doc is None or quote_from(doc).digest != digest:
+            raise UserFault("quote-changed")
+        asked = quote_from(doc)
+        known = await self._submitted(account, asked)
+        if known is not None:
+            return known
+        await self._allowed(account, asked)
+        job = self._job(account, address, asked)
+        if not await self.store.create("jobs", job.id, job_doc(job)):
+            return await self._own(account, job.id)
+        await self.ledger.hold(account, f"{job.id}:hold", asked.quote.ceiling, job=job.id)
+        await self.drafts.clear(account)
+        self.hint()
+        await self.engine.start(job.id)
+        return job
+
+    async def _submitted(self, account: AccountId, asked: OpenQuote) -> Job | None:
+        return await self._maybe(account, _job_id(account, asked))
+
+    async def _allowed(self, account: AccountId, asked: OpenQuote) -> None:
+        if self.clock.now() - asked.at > self.terms.quote_life:
+            raise UserFault("quote-expired")
+        if Manifest((await self.drafts.get(account)).pictures).digest != asked.manifest.digest:
+            raise UserFault("quote-changed")
+        live = await self.store.find("jobs", equal={"account": account}, among={"stage": LIVE})
+        if len(live) >= self.terms.jobs_per_person:
+            raise UserFault("too-many-jobs", have=len(live), most=self.terms.jobs_per_person)
+        balance = await self.ledger.balance(account)
+        if balance.available < asked.quote.ceiling:
+            raise UserFault("not-enough-points", have=balance.available, need=asked.quote.ceiling)
+
+    def _job(self, account: AccountId, address: Address, asked: OpenQuote) -> Job:
+        now = self.clock.now()
+        job = Job(
+            id=_job_id(account, asked), account=account, address=address, recipe=asked.recipe,
+            manifest=asked.manifest, quote=asked.quote, created_at=now, changed_at=now,
+        )  # fmt: skip
+        return job.telling(now, StageReached(stage=job.stage, attempt=job.attempt))
+
+    async def wish(self, account: AccountId, wish: Wish, job: JobId | None) -> Job:
+        """Write a wish into a running job and have it read at once. Raises UserFault("no-such-job" | "too-late")."""
+        target = await self._live(account, job)
+        for _ in range(CAS_TRIES):
+            if target.stage.closing or target.over or target.ending is not None:
+                raise UserFault("too-late")
+            if target.wish is wish or target.wish is Wish.CANCEL:
+                return target
+            now = self.clock.now()
+            wished = replace(target, wish=wish, version=target.version + 1, changed_at=now)
+            wished = wished.telling(now, Wished(wish=wish))
+            if await self.store.cas("jobs", target.id, target.version, job_doc(wished)):
+                self.hint()
+                await self.engine.nudge(target.id)
+                return wished
+            await asyncio.sleep(0)
+            target = await self._own(account, target.id)
+        raise UserFault("too-late")
+
+    async def jobs(self, account: AccountId, limit: int = 10) -> list[Job]:
+        docs = await self.store.find("jobs", equal={"account": account}, order="-changed_ms", limit=limit)
+        return [job_from(doc) for doc in docs]
+
+    async def job(self, account: AccountId, job: JobId | None) -> tuple[Job, Progress | None]:
+        """One job of this account: the named one, or the newest."""
+        found = await self._own(account, job) if job else await self._newest(account)
+        return found, await load_progress(self.store, found.id)
+
+    async def _live(self, account: AccountId, job: JobId | None) -> Job:
+        if job:
+            return await self._own(account, job)
+        docs = await self.store.find(
+            "jobs", equal={"account": account}, among={"stage": LIVE}, order="-changed_ms", limit=1
+        )
+        if not docs:
+            raise UserFault("no-such-job")
+        return job_from(docs[0])
+
+    async def _newest(self, account: AccountId) -> Job:
+        jobs = await self.jobs(account, 1)
+        if not jobs:
+            raise UserFault("no-such-job")
+        return jobs[0]
+
+    async def _own(self, account: AccountId, job: JobId) -> Job:
+        found = await self._maybe(account, job)
+        if found is None:
+            raise UserFault("no-such-job")
+        return found
+
+    async def _maybe(self, account: AccountId, job: JobId) -> Job | None:
+        """A job of another account is as good as none: the answer tells nothing about it."""
+        found = await load_job(self.store, job)
+        return found if found and found.account == account else None
+
+    # --- models and money
+
+    async def models(self, account: AccountId) -> list[Model]:
+        own = await self.catalogue.of(account)
+        slugs = {model.slug for model in own}
+        return own + [model for model in await self.catalogue.public(50) if model.slug not in slugs]
+
+    async def model(self, account: AccountId, slug: Slug) -> Model:
+        found = await self.catalogue.get(slug)
+        if found is None or not (found.public or found.account == account):
+            raise UserFault("no-such-model", slug=slug[:60])
+        return found
+
+    async def balance(self, account: AccountId) -> Balance:
+        return await self.ledger.balance(account)
+
+    async def receipts(self, account: AccountId) -> list[Entry]:
+        return await self.ledger.entries(account)
+
+
+def _job_id(account: AccountId, asked: OpenQuote) -> JobId:
+    """The same press of Start is the same job: twelve letters from the account, the digest and the quote's moment."""
+    seed = hashlib.sha256(f"{account}\0{asked.digest}\0{asked.at.isoformat()}".encode()).digest()
+    return JobId(spell(int.from_bytes(seed[:8], "big"), 12))

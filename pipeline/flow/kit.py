@@ -1,0 +1,79 @@
+"""What a stage may touch. Nothing else exists for it."""
+
+import random
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline.domain.job import Job
+from pipeline.domain.money import Tariff
+from pipeline.domain.progress import Progress
+from pipeline.domain.quote import Need
+from pipeline.domain.recipe import Recipe
+from pipeline.flow.catalogue import Catalogue
+from pipeline.flow.journal import Journal
+from pipeline.flow.ledger import Ledger
+from pipeline.flow.spool import Spool
+from pipeline.ports import Clock, Hosts, House, Hub, Pace, Provider, Publisher, Scribe, Store, Workshop
+from pipeline.trainers.bases import Base, base
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kit:
+    clock: Clock
+    dice: random.Random
+    pace: Pace
+    store: Store
+    provider: Provider
+    hosts: Hosts
+    hub: Hub
+    publisher: Publisher
+    workshop: Workshop
+    scribe: Scribe
+    ledger: Ledger
+    catalogue: Catalogue
+    spool: Spool
+    house: House
+    tariff: Tariff
+    journal: Journal  # of the job in hand
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    async def note(self, phase: str, done: int = 0, total: int = 0, unit: str = "") -> None:
+        """Tell how far the stage in hand is."""
+        await self.journal.note(Progress(at=self.now(), phase=phase, done=done, total=total, unit=unit))
+
+
+def need_of(recipe: Recipe, dataset_bytes: int, pictures: int, house: House) -> Need:
+    """What a job asks of a machine: the same for its quote and for the machine it rents."""
+    row = base(recipe.base)
+    return Need(
+        steps=recipe.steps,
+        step_factor=row.step_factor,
+        model_gb=row.download_gb,
+        dataset_gb=dataset_bytes / 1e9,
+        image_gb=house.image_gb,
+        disk_gb=row.disk_gb,
+        vram_mb=row.vram_mb,
+        setup_seconds=setup_seconds(row, pictures, len(recipe.resolution)),
+        sample_seconds=sample_seconds(recipe.samples),
+        gpus=house.gpus,
+        region=house.region,
+        min_gpu_frac=house.min_gpu_frac,
+        min_reliability=house.min_reliability,
+        max_rate=house.max_rate,
+    )
+
+
+def need(job: Job, house: House) -> Need:
+    return need_of(job.recipe, job.manifest.size, len(job.manifest.pictures), house)
+
+
+def setup_seconds(row: Base, pictures: int, resolutions: int) -> float:
+    """Load and quantize from disk, then cache every picture at every size. Estimates."""
+    return row.download_gb * 4.5 + 0.5 * pictures * resolutions
+
+
+def sample_seconds(samples: int) -> float:
+    """Samples at the end: about 20 s each on a 24 GB card."""
+    return 20.0 * samples

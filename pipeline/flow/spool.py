@@ -1,0 +1,39 @@
+"""Where files lie at home: drafts' pictures, packs, weights. Folders are ours alone (0700)."""
+
+import shutil
+from pathlib import Path
+
+from pipeline.domain.ids import AccountId, JobId
+
+
+class Spool:
+    """Paths below one root. Files in a job are named relative to it, so that a data folder can be moved."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def pictures(self, account: AccountId) -> Path:
+        return self._made(self.root / "pictures" / account)
+
+    def job(self, job: JobId) -> Path:
+        return self._made(self.root / "jobs" / job)
+
+    def models(self) -> Path:
+        return self._made(self.root / "models")
+
+    def path(self, relative: str) -> Path:
+        return self.root / relative
+
+    def relative(self, path: Path) -> str:
+        return str(path.relative_to(self.root))
+
+    def free_bytes(self) -> int:
+        return shutil.disk_usage(self._made(self.root)).free
+
+    def write(self, path: Path, text: str) -> Path:
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def _made(self, folder: Path) -> Path:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder

@@ -1,0 +1,33 @@
+"""PREPARE: everything that can fail for free, while no meter runs."""
+
+from dataclasses import replace
+
+from pipeline.domain.faults import OperatorFault
+from pipeline.domain.job import Job
+from pipeline.flow.kit import Kit
+from pipeline.flow.stages.common import hold_key
+from pipeline.trainers.bases import base
+
+SPARE_BYTES = 2 * 1024**3  # of the home disk, beside what the job itself brings home
+
+
+async def play(job: Job, kit: Kit) -> Job:
+    """Points held, pictures packed, gate, market and hub checked, the repo claimed."""
+    await kit.ledger.hold(job.account, hold_key(job), job.quote.ceiling, job=job.id)
+    job.manifest.check()
+    job.recipe.check()
+    row = base(job.recipe.base)
+    if kit.spool.free_bytes() < SPARE_BYTES + 4 * row.lora_bytes(job.recipe.rank):
+        raise OperatorFault("spool-full")
+    if job.pack is None:
+        await kit.note("packing")
+        pack = await kit.workshop.pack(job.manifest, kit.spool.pictures(job.account), kit.spool.job(job.id))
+        job = await kit.journal.save(replace(job, pack=pack))
+    await kit.note("checking")
+    await kit.hub.files(row)
+    await kit.provider.admit_key(kit.hosts.public_key)
+    if await kit.provider.credit() < kit.house.credit_factor * job.quote.ceiling_cost:
+        raise OperatorFault("market-credit")
+    if not job.repo:
+        job = replace(job, repo=await kit.publisher.claim(str(job.recipe.slug)))
+    return job

@@ -1,0 +1,151 @@
+"""TRAIN: start the trainer once, then watch it to its end. It outlives our session: to replay is to look again."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import structlog
+
+from pipeline.domain.faults import HostFault, HostSilent, OperatorFault
+from pipeline.domain.job import Ending, Job
+from pipeline.domain.progress import Progress, stepped
+from pipeline.domain.stage import End, Wish
+from pipeline.flow.kit import Kit, sample_seconds
+from pipeline.flow.stages.common import at_host, awake
+from pipeline.ports import Host
+from pipeline.trainers import aitoolkit
+from pipeline.trainers.log import OptimizerSaved, Phase, Reader, Reading, Saved, Step, Stopped, Trouble, tail
+
+log = structlog.get_logger()
+EVERY = 5.0  # seconds between two looks
+MOST_POLLS = 64  # 16 MB of log in one go
+SILENT = 30 * 60.0  # seconds without a byte of log: loading and quantizing may be quiet for minutes, not for this
+NAN_STEPS = 10  # in a row: the run is lost
+STOP_PATIENCE = 300.0  # seconds for a save asked for
+
+
+@dataclass(slots=True)
+class Watch:
+    """What we have read of this run so far. In memory only: the log on the box is the record."""
+
+    reader: Reader = field(default_factory=Reader)
+    offset: int = 0
+    progress: Progress | None = None
+    heard_at: datetime | None = None
+    trouble: str = ""
+    nans: int = 0
+    final: bool = False
+    stopped: bool = False
+    saves: int = 0
+    complete_sets: int = 0
+    tail: bytes = b""
+
+
+async def play(job: Job, kit: Kit) -> Job:
+    async with at_host(job, kit) as host:
+        job = await awake(job, kit)
+        answer = await host.run(aitoolkit.start(job.id, kit.house.toolkit))
+        if answer.code:
+            raise HostFault("trainer-not-started", rc=answer.code)
+        if not job.reached_train:
+            job = await kit.journal.save(replace(job, reached_train=True))
+        watch = Watch(heard_at=kit.now())
+        while not await _look(job, kit, host, watch):
+            if job.wish is Wish.STOP:
+                return await _stop(job, kit, host, watch)
+            await asyncio.sleep(kit.pace.seconds(EVERY))
+    return job
+
+
+async def _look(job: Job, kit: Kit, host: Host, watch: Watch) -> bool:
+    """Read all there is. True: the run is over and left something. Raises when it ended badly or will not end."""
+    look = await _caught_up(job, kit, host, watch)
+    now = kit.now()
+    if watch.progress:
+        await kit.journal.note(watch.progress)
+    if look.code is not None or not look.alive:
+        return _verdict(job, watch, look.code)
+    if watch.nans >= NAN_STEPS:
+        raise HostFault("trainer-nan")
+    if watch.heard_at and (now - watch.heard_at).total_seconds() > kit.pace.seconds(SILENT):
+        raise HostFault("trainer-stalled", phase=watch.progress.phase if watch.progress else "loading")
+    return False
+
+
+async def _caught_up(job: Job, kit: Kit, host: Host, watch: Watch) -> aitoolkit.Look:
+    """Poll until the log's end is read: nothing is judged before. A log that outruns us waits for the next look."""
+    look = aitoolkit.read_poll((await host.run(aitoolkit.poll(job.id, watch.offset))).out)
+    for _ in range(MOST_POLLS):
+        if look.log:
+            watch.offset += len(look.log)
+            watch.heard_at = kit.now()
+            watch.tail = (watch.tail + look.log)[-8192:]
+            watch.reader, readings = watch.reader.feed(look.log)
+            _fold(job, watch, readings, kit.now())
+        if watch.offset >= look.size or not look.log:
+            return look
+        look = aitoolkit.read_poll((await host.run(aitoolkit.poll(job.id, watch.offset))).out)
+    return replace(look, alive=True, code=None)
+
+
+def _fold(job: Job, watch: Watch, readings: list[Reading], now: datetime) -> None:
+    for reading in readings:
+        before = watch.progress or Progress(at=now, phase="loading")
+        match reading:
+            case Step(done, total, loss, lr):
+                watch.progress = stepped(before, now, done, total, loss, lr, sample_seconds(job.recipe.samples))
+                watch.nans = 0 if loss else watch.nans
+            case Phase(name, done, total):
+                watch.progress = _phase(before, now, name, done, total)
+            case Saved(name):
+                watch.saves += 1
+                watch.final = watch.final or name == f"{job.id}.safetensors"
+            case OptimizerSaved():
+                watch.complete_sets += 1
+            case Trouble("nan"):
+                watch.nans += 1
+            case Trouble(code):
+                watch.trouble = code if code != "trainer_failed" else watch.trouble or code
+            case Stopped():
+                watch.stopped = True
+
+
+def _phase(before: Progress, now: datetime, name: str, done: int, total: int) -> Progress:
+    """A phase beside the steps (saving, sampling) keeps the step count; before them it has its own."""
+    if before.unit == "step" and name in {"saving", "sampling"}:
+        return replace(before, at=now, phase=name)
+    return Progress(at=now, phase=name, done=done, total=total, unit="picture" if total else "")
+
+
+def _verdict(job: Job, watch: Watch, code: int | None) -> bool:
+    """Exit 0 is not success, and there is no banner: success is rc 0 AND the final file AND nobody stopped it."""
+    if code == 0 and watch.final and not watch.stopped and watch.nans < NAN_STEPS:
+        return True
+    if job.wish is Wish.STOP and watch.stopped:
+        return True  # as the person wished; COLLECT finds what was kept
+    log.warning("trainer-ended", code=code, trouble=watch.trouble, tail=tail(watch.tail))
+    if watch.nans >= NAN_STEPS:
+        raise HostFault("trainer-nan")
+    if watch.trouble in {"hub_gated", "hub_bad_token", "hub_token_permission", "hub_repo_missing", "hub_offline"}:
+        raise OperatorFault("trainer-config", cause=watch.trouble)
+    raise HostFault("trainer-failed", cause=watch.trouble or "silent", rc=-1 if code is None else code)
+
+
+async def _stop(job: Job, kit: Kit, host: Host, watch: Watch) -> Job:
+    """Stop and keep: ask for a save, wait until the set is whole, then one SIGINT outside of any save.
+
+    Without a step there is nothing to keep: the job leaves as stopped, without a checkpoint.
+    """
+    if not (watch.progress and watch.progress.unit == "step" and watch.progress.done):
+        return job.leaving(kit.now(), Ending(End.STOPPED))
+    sets, began, asked = watch.complete_sets, kit.now(), False
+    await host.run(aitoolkit.save_now(job.id))
+    while not await _look(job, kit, host, watch):
+        waited = (kit.now() - began).total_seconds()
+        if not asked and (watch.complete_sets > sets or waited > kit.pace.seconds(STOP_PATIENCE)):
+            await host.run(aitoolkit.interrupt(job.id))  # where no new set came, what was saved before must do
+            asked = True
+        if waited > kit.pace.seconds(2 * STOP_PATIENCE):
+            raise HostSilent("trainer-will-not-stop")
+        await asyncio.sleep(kit.pace.seconds(1.0))
+    return job

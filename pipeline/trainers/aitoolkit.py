@@ -1,0 +1,218 @@
+"""ostris/ai-toolkit: how to configure, start and stop it (facts/aitoolkit.md). Values in, text out."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pipeline.domain.ids import JobId
+from pipeline.domain.recipe import Recipe
+from pipeline.domain.text import line
+from pipeline.trainers.bases import Base
+from pipeline.trainers.box import LOG_CAP, Command, folder, numbers
+
+LOG: Final = "run.log"  # never a name that starts with the job's: resume would load it as a checkpoint (facts 0.6)
+LOW_VRAM_MB: Final = 25_000  # below this the quantizer works on the CPU: slower start, room to train
+PROMPTS: Final = (
+    "[trigger], a portrait in soft window light",
+    "[trigger] in a busy street at dusk",
+    "[trigger], close-up, plain background",
+    "[trigger] outdoors on a bright morning",
+)
+
+
+def config(job: JobId, recipe: Recipe, base: Base, home: str, *, vram_mb: int, captions: Sequence[str]) -> str:
+    """The trainer's config as JSON. `home` is the login's absolute home on the box.
+
+    The name is the job's, never the attempt's: resume looks for it. `${` is written so that the toolkit's own
+    replacement of variables never sees it (facts 9b.2).
+    """
+    here = f"{home}/{folder(job)}"
+    process: dict[str, Any] = {
+        "type": "diffusion_trainer",
+        "training_folder": f"{here}/out",
+        "sqlite_db_path": f"{here}/job.db",
+        "trigger_word": recipe.trigger,
+        "performance_log_every": 10,
+        "network": {"type": "lora", "linear": recipe.rank, "linear_alpha": recipe.rank},
+        "save": {
+            "dtype": "bf16", "save_every": recipe.save_every, "max_step_saves_to_keep": 4, "push_to_hub": False,
+        },
+        "datasets": [{
+            "folder_path": f"{here}/dataset", "caption_ext": "txt", "caption_dropout_rate": 0.05,
+            "cache_latents_to_disk": True, "resolution": list(recipe.resolution),
+        }],
+        "train": _train(recipe, base),
+        "model": {
+            "name_or_path": f"{here}/base", "arch": base.arch, "quantize": base.quantize,
+            "low_vram": vram_mb < LOW_VRAM_MB,
+        },
+        "sample": _sample(recipe, base, captions),
+        "logging": {"log_every": 1, "use_ui_logger": True},
+    }  # fmt: skip
+    whole = {"job": "extension", "config": {"name": job, "process": [process]}, "meta": {"name": job, "version": "1.0"}}
+    return json.dumps(whole, ensure_ascii=True, indent=1).replace("${", "\\u0024{")
+
+
+def _train(recipe: Recipe, base: Base) -> dict[str, Any]:
+    return {
+        "batch_size": 1, "steps": recipe.steps, "gradient_accumulation": 1, "train_unet": True,
+        "train_text_encoder": False, "gradient_checkpointing": True, "noise_scheduler": base.scheduler,
+        "optimizer": "adamw8bit", "lr": recipe.lr, "ema_config": {"use_ema": True, "ema_decay": 0.99},
+        "dtype": "bf16", "skip_first_sample": True, "disable_sampling": recipe.samples == 0,
+    }  # fmt: skip
+
+
+def _sample(recipe: Recipe, base: Base, captions: Sequence[str]) -> dict[str, Any]:
+    """Samples of the last step only: `sample_every` lies beyond the steps (facts 9b.8)."""
+    return {
+        "sampler": base.scheduler, "sample_every": recipe.steps + 1, "width": 1024, "height": 1024,
+        "prompts": prompts(recipe.samples, captions), "neg": "", "seed": 42, "walk_seed": True,
+        "guidance_scale": base.guidance, "sample_steps": base.sample_steps,
+    }  # fmt: skip
+
+
+def prompts(count: int, captions: Sequence[str]) -> list[str]:
+    """`count` sample prompts from the captions, ours where there are fewer different ones.
+
+    A person's text is data here: `[name]`, `${X}` and `--flags` mean something to the toolkit and are taken apart.
+    """
+    own = list(dict.fromkeys(harmless(caption) for caption in captions if harmless(caption)))
+    chosen = [text if "[trigger]" in text else f"[trigger] {text}" for text in own[:count]]
+    return (chosen + list(PROMPTS))[:count]
+
+
+def harmless(text: str) -> str:
+    """`text` as one line that holds no instruction to the toolkit."""
+    plain = line(text, 400).replace("[name]", "name").replace("${", "$ {")
+    return re.sub(r"-{2,}", "-", plain).strip()
+
+
+# --- on the box ---------------------------------------------------------------------------------------------------
+
+_JOB_TABLE: Final = (
+    "CREATE TABLE IF NOT EXISTS Job (id TEXT PRIMARY KEY, name TEXT, status TEXT DEFAULT 'queued',"
+    " info TEXT DEFAULT '', step INTEGER DEFAULT 0, speed_string TEXT DEFAULT '', stop INTEGER DEFAULT 0, return_to_queue INTEGER DEFAULT 0,"
+    " save_now INTEGER DEFAULT 0, sample_now INTEGER DEFAULT 0)"
+)
+
+
+def ready(job: JobId) -> Command:
+    """Make the Job table the trainer reads wishes from. WAL: a slow reader must not freeze a training (facts 9b.5)."""
+    return Command(
+        "ready",
+        f"""umask 077; cd {folder(job)} && mkdir -p out && python - {job} <<'PY'
+import sqlite3, sys
+db = sqlite3.connect("job.db", timeout=20)
+db.execute("PRAGMA journal_mode=WAL")
+db.execute("{_JOB_TABLE}")
+db.execute("INSERT OR IGNORE INTO Job (id, name) VALUES (?, ?)", sys.argv[1:] * 2)
+db.commit()
+db.close()
+PY""",
+    )
+
+
+def start(job: JobId, toolkit: str) -> Command:
+    """Start the trainer once, detached, deaf to our leaving and not deaf to SIGINT (facts 9b.4).
+
+    The environment is a short list: nothing that a config could read out is in it. Starting twice starts once.
+    """
+    return Command(
+        "start",
+        f"""umask 077; cd {folder(job)} || exit 9
+if test -f run.rc; then echo over=1; exit 0; fi
+if mkdir run.lock 2>/dev/null || ! test -s run.pid; then
+  here=$(pwd)
+  keep=""
+  for name in CUDA_VISIBLE_DEVICES CUDA_HOME NVIDIA_VISIBLE_DEVICES NVIDIA_DRIVER_CAPABILITIES LD_LIBRARY_PATH; do
+    eval "value=\\${{$name:-}}"; case "$value" in *[!A-Za-z0-9_,:./-]*|"") ;; *) keep="$keep $name=$value" ;; esac
+  done
+  cd {toolkit} || exit 8
+  setsid -f sh -c 'env -i --default-signal=INT,QUIT PATH="$PATH" HOME="$HOME" LANG=C.UTF-8 '"$keep"' \\
+    PYTHONUNBUFFERED=1 HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 AITK_JOB_ID={job} \\
+    python run.py "$1/config.json" & echo $! > "$1/run.pid"; wait $!; echo $? > "$1/run.rc"' sh "$here" \\
+    > "$here/{LOG}" 2>&1 < /dev/null
+fi
+echo started=1""",
+    )
+
+
+def poll(job: JobId, offset: int) -> Command:
+    """One look: process, exit code, the trainer's own row, and the log from byte `offset` on, after a blank line."""
+    return Command(
+        "poll",
+        f"""cd {folder(job)} || exit 9
+test -f run.rc && echo "rc=$(cat run.rc)"
+pid=$(cat run.pid 2>/dev/null)
+if test -n "$pid" && grep -qv '^State:.*Z' /proc/$pid/status 2>/dev/null && kill -0 "$pid" 2>/dev/null
+then echo alive=1; else echo alive=0; fi
+echo "size=$(stat -c %s {LOG} 2>/dev/null || echo 0)"
+nvidia-smi --query-gpu=utilization.gpu,memory.used --format=csv,noheader,nounits 2>/dev/null | head -n 1 \\
+  | awk -F', *' '{{print "gpu=" $1; print "vram=" $2}}'
+df -Pk . | tail -n 1 | awk '{{print "disk_kb=" $4}}'
+echo
+tail -c +{offset + 1} {LOG} 2>/dev/null | head -c {LOG_CAP}""",
+        cap=LOG_CAP + 4096,
+    )
+
+
+def save_now(job: JobId) -> Command:
+    """Ask for a checkpoint after the step in hand."""
+    return Command(
+        "save-now",
+        f"""cd {folder(job)} && python - {job} <<'PY'
+import sqlite3, sys
+db = sqlite3.connect("job.db", timeout=20)
+db.execute("UPDATE Job SET save_now=1 WHERE id=?", sys.argv[1:])
+db.commit()
+db.close()
+PY""",
+    )
+
+
+def interrupt(job: JobId) -> Command:
+    """One SIGINT, to python's pid only: to the group it would kill the wrapper before the exit code is written."""
+    return Command(
+        "interrupt",
+        f"""cd {folder(job)} || exit 9
+test -f run.rc && exit 0
+test -f interrupted && exit 0
+: > interrupted
+kill -INT "$(cat run.pid)" """,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One poll, understood. `log` is the raw tail since the offset asked for."""
+
+    alive: bool
+    code: int | None
+    size: int
+    log: bytes
+    gpu_percent: int | None = None
+    vram_mb: int | None = None
+    disk_kb: int | None = None
+
+
+def read_poll(out: bytes) -> Look:
+    """Split a poll's answer. Never raises: a stranger wrote it."""
+    head, _, log = out.partition(b"\n\n")
+    said = numbers(head)
+    return Look(
+        alive=bool(said.get("alive")), code=said.get("rc"), size=said.get("size", 0), log=log[:LOG_CAP],
+        gpu_percent=said.get("gpu"), vram_mb=said.get("vram"), disk_kb=said.get("disk_kb"),
+    )  # fmt: skip
+
+
+def checkpoints(job: JobId, files: Sequence[tuple[str, int]]) -> Mapping[int | None, str]:
+    """Weights in a listing of the output folder, by step; None is the final file."""
+    found: dict[int | None, str] = {}
+    for name, _ in files:
+        if name == f"{job}.safetensors":
+            found[None] = name
+        elif match := re.fullmatch(rf"{job}_(\d{{9}})\.safetensors", name):
+            found[int(match[1])] = name
+    return found
