@@ -1,0 +1,260 @@
+"""The way out over HTTP: capped bodies, one kind of error, a secret for its own host only, no proxy, no redirect."""
+
+import asyncio
+import ipaddress
+import json
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from pipeline.adapters.redact import secrets
+from pipeline.domain.faults import OperatorFault
+from pipeline.domain.text import line
+
+BODY_CAP: Final = 8 * 1024 * 1024
+TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
+AGENT: Final = "trainstation"
+
+
+class Unanswered(Exception):
+    """No usable answer came. `why`: unreachable, timeout, cut, too-big or unreadable. Holds no URL and no body."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer under the cap. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300  # noqa: PLR2004  # HTTP
+
+    def json(self) -> Any:
+        """The body as JSON. Raises Unanswered("unreadable") for HTML, half a body, NaN and 100,000 brackets alike."""
+        try:
+            return json.loads(self.body, parse_constant=_no_constant)
+        except (ValueError, RecursionError):  # a deep nest is a RecursionError, which is no ValueError
+            raise Unanswered("unreadable") from None
+
+    def said(self, most: int = 120) -> str:
+        """The body as one clean line for an error's facts, secrets hidden."""
+        return line(secrets.hide(self.body[: 8 * most].decode("utf-8", "replace")), most)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_INWARD: Final = [  # `is_global` calls these public: each is a way to an inner IPv4 address, or to many
+    ipaddress.ip_network(net) for net in ("64:ff9b::/96", "2002::/16", "fec0::/10", "ff00::/8", "224.0.0.0/4")
+]  # fmt: skip
+
+
+def public(address: Address) -> bool:
+    """Whether `address` is one machine on the open internet."""
+    inner = getattr(address, "ipv4_mapped", None) or address
+    return inner.is_global and not any(inner in net for net in _INWARD if net.version == inner.version)
+
+
+def loopback(url: str) -> bool:
+    """Whether `url`'s host is this machine."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+class Http:
+    """One service: paths below one base address. A redirect is an answer like any other."""
+
+    def __init__(
+        self,
+        base: str,
+        *,
+        bearer: str = "",
+        headers: Mapping[str, str] | None = None,
+        seconds: float = 60.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """`seconds` bounds each call as a whole: a server that drips bytes for ever is a timeout.
+
+        Raises OperatorFault("url-not-https") for a secret over plain http:// to another machine.
+        """
+        if urlsplit(base).scheme != "https" and bearer and not loopback(base):
+            raise OperatorFault("url-not-https", host=line(urlsplit(base).hostname or "", 80))
+        if bearer:
+            secrets.learn(bearer)
+        self.base = base.rstrip("/")
+        self._seconds = seconds
+        self._client = httpx.AsyncClient(
+            headers={"User-Agent": AGENT, "Accept-Encoding": "identity", **(headers or {})}
+            | ({"Authorization": f"Bearer {bearer}"} if bearer else {}),
+            timeout=TIMEOUT,
+            trust_env=False,
+            follow_redirects=False,
+            transport=transport,
+        )
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: object = None,
+        cap: int = BODY_CAP,
+    ) -> Reply:
+        """Send one request to a `path` below the base, once. `body` travels as JSON. Raises Unanswered."""
+        async with self._open(method, path, params=params, body=body) as answer:
+            whole = bytearray()
+            async for chunk in answer.aiter_raw():
+                whole += chunk
+                if len(whole) > cap:
+                    raise Unanswered("too-big")
+            return Reply(answer.status_code, _headers(answer), bytes(whole))
+
+    async def save(self, path: str, to: Path, *, cap: int) -> Reply:
+        """GET a `path` below the base into the file `to`. A reply that is not 2xx writes nothing. Raises Unanswered."""
+        async with self._open("GET", path) as answer:
+            if answer.is_success:
+                await _pour(answer, to, cap)
+            return Reply(answer.status_code, _headers(answer), b"")
+
+    @asynccontextmanager
+    async def _open(
+        self, method: str, path: str, *, params: Mapping[str, str] | None = None, body: object = None
+    ) -> AsyncIterator[httpx.Response]:
+        if not path.startswith("/") or path.startswith("//"):
+            raise Unanswered("unreachable")  # a foreign address must never get our headers
+        extra: dict[str, Any] = {} if body is None else {"json": body}
+        with _translated():
+            async with (
+                asyncio.timeout(self._seconds),
+                self._client.stream(method, self.base + path, params=params, **extra) as answer,
+            ):
+                _plain(answer)
+                yield answer
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Every way httpx fails, as ours; `from None`, because its errors carry whole requests."""
+    try:
+        yield
+    except (TimeoutError, httpx.TimeoutException):
+        raise Unanswered("timeout") from None
+    except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL):
+        raise Unanswered("unreachable") from None
+    except (httpx.HTTPError, httpx.StreamError):
+        raise Unanswered("cut") from None
+
+
+def _plain(answer: httpx.Response) -> None:
+    if answer.headers.get("content-encoding", "identity") != "identity":
+        raise Unanswered("unreadable")  # never asked for: 1 MB of gzip once became one chunk of 67 MB
+
+
+def _headers(answer: httpx.Response) -> dict[str, str]:
+    return {name.lower(): value for name, value in answer.headers.items()}
+
+
+async def _pour(answer: httpx.Response, to: Path, cap: int) -> None:
+    """Write a body to `to`, chunk by chunk."""
+    got = 0
+    with to.open("wb") as file:
+        async for chunk in answer.aiter_raw():
+            got += len(chunk)
+            if got > cap:
+                raise Unanswered("too-big")
+            file.write(chunk)
+
+
+# Foreign addresses --------------------------------------------------------------------------------------------------
+
+Resolve = Callable[[str], Awaitable[Sequence[str]]]
+HOPS: Final = 3
+
+
+async def _resolve(host: str) -> list[str]:
+    """Every address of `host`. The system's resolver reads 2130706433 and 0x7f.1 as the addresses they are."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, 443, type=socket.SOCK_STREAM)
+    return [str(each[4][0]) for each in found]
+
+
+class _Checked(httpx.AsyncBaseTransport):
+    """Dials the very address that was checked: a second look-up could answer something else."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, resolve: Resolve) -> None:
+        self._inner = inner
+        self._resolve = resolve
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        if url.scheme != "https" or (url.port or 443) != 443 or url.userinfo:  # noqa: PLR2004  # the https port
+            raise httpx.UnsupportedProtocol("only https on its own port", request=request)
+        try:
+            found = [ipaddress.ip_address(each.partition("%")[0]) for each in await self._resolve(url.host)]
+        except (OSError, ValueError):
+            found = []
+        if not found or not all(map(public, found)):
+            raise httpx.ConnectError("no public address", request=request)
+        name = url.raw_host.decode("ascii")
+        request.extensions = {**request.extensions, "sni_hostname": name}  # the certificate is the name's
+        request.url = url.copy_with(host=str(found[0]))  # the Host header was written before and stays
+        return await self._inner.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class Foreign:
+    """GETs what a person or a service points at: https on 443, public machines only, each redirect checked again."""
+
+    def __init__(
+        self, *, inner: httpx.AsyncBaseTransport | None = None, resolve: Resolve = _resolve, seconds: float = 600
+    ) -> None:
+        one_each = httpx.Limits(max_keepalive_connections=0)  # a kept connection was made for another name
+        wire = inner or httpx.AsyncHTTPTransport(trust_env=False, limits=one_each)
+        self._seconds = seconds
+        self._client = httpx.AsyncClient(
+            headers={"User-Agent": AGENT, "Accept-Encoding": "identity"},
+            timeout=TIMEOUT,
+            trust_env=False,
+            follow_redirects=False,
+            transport=_Checked(wire, resolve),
+        )
+
+    async def save(self, url: str, to: Path, *, cap: int) -> Reply:
+        """Bring `url` into the file `to`, through at most three redirects. Raises Unanswered."""
+        with _translated():
+            async with asyncio.timeout(self._seconds):
+                for _ in range(HOPS + 1):
+                    async with self._client.stream("GET", url) as answer:
+                        _plain(answer)
+                        if not answer.is_redirect:
+                            if answer.is_success:
+                                await _pour(answer, to, cap)
+                            return Reply(answer.status_code, _headers(answer), b"")
+                        url = urljoin(url, answer.headers["location"])
+        raise Unanswered("unreachable")
+
+    async def close(self) -> None:
+        await self._client.aclose()
