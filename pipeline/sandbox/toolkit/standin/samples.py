@@ -1,0 +1,74 @@
+"""Draws the sample pictures: a quiet landscape per prompt, settling as the training goes on, marked as simulated."""
+
+import textwrap
+import zlib
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+THUMB: Final = 300
+SAVED_AS: Final = {"jpg": "JPEG", "jpeg": "JPEG", "png": "PNG", "webp": "WEBP"}
+INK: Final = (250, 246, 236)
+
+
+def draw(prompt: str, seed: int, step: int, size: tuple[int, int], progress: float) -> Image.Image:
+    """Paint one sample; `progress` 0..1 is how much of the training it has seen: grain gives way to form."""
+    dice = np.random.default_rng(zlib.crc32(f"{prompt}/{seed}".encode()))
+    width, height = size
+    picture = _sky(dice, size)
+    pen = ImageDraw.Draw(picture)
+    _sun(pen, dice, size)
+    for layer in range(3):
+        _hill(pen, dice, size, layer)
+    grain = np.random.default_rng(seed + step).normal(0, 46 * (1 - progress), (height, width, 1))
+    grainy = np.clip(np.asarray(picture, dtype=np.float32) + grain, 0, 255).astype(np.uint8)
+    picture = Image.fromarray(grainy)
+    _label(picture, prompt, step)
+    return picture
+
+
+def save(picture: Image.Image, folder: Path, name: str) -> None:
+    """Write through `.tmp`, then move: a reader never sees half a picture. A 300 px thumb goes to `.thumbs`."""
+    for hidden in (".tmp", ".thumbs"):
+        (folder / hidden).mkdir(parents=True, exist_ok=True)
+    temporary = folder / ".tmp" / name
+    picture.save(temporary, SAVED_AS[temporary.suffix.lstrip(".")], quality=92)
+    temporary.replace(folder / name)
+    thumb = picture.copy().resize((THUMB, THUMB))
+    thumb.save(folder / ".thumbs" / f"{name}.jpg", "JPEG")
+
+
+def _sky(dice: np.random.Generator, size: tuple[int, int]) -> Image.Image:
+    width, height = size
+    top, bottom = dice.uniform(30, 130, 3), dice.uniform(150, 235, 3)
+    fade = np.linspace(0, 1, height)[:, None, None]
+    rows = top * (1 - fade) + bottom * fade
+    return Image.fromarray(np.broadcast_to(rows, (height, width, 3)).astype(np.uint8))
+
+
+def _sun(pen: ImageDraw.ImageDraw, dice: np.random.Generator, size: tuple[int, int]) -> None:
+    width, height = size
+    x, y = dice.uniform(0.2, 0.8) * width, dice.uniform(0.15, 0.4) * height
+    radius = dice.uniform(0.06, 0.14) * min(size)
+    pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=(255, 238, int(dice.integers(150, 220))))
+
+
+def _hill(pen: ImageDraw.ImageDraw, dice: np.random.Generator, size: tuple[int, int], layer: int) -> None:
+    width, height = size
+    xs = np.linspace(0, width, 80)
+    swing, phase = dice.uniform(0.03, 0.09) * height, dice.uniform(0, 6.28, 2)
+    crest = height * (0.52 + 0.15 * layer)
+    ys = crest + swing * np.sin(xs / width * 5 + phase[0]) + swing / 2 * np.sin(xs / width * 13 + phase[1])
+    shade = 1 - 0.28 * layer
+    colour = tuple(int(c * shade) for c in dice.uniform(50, 150, 3))
+    pen.polygon([*zip(xs.tolist(), ys.tolist(), strict=True), (width, height), (0, height)], fill=colour)
+
+
+def _label(picture: Image.Image, prompt: str, step: int) -> None:
+    width, height = picture.size
+    font = ImageFont.load_default(size=max(10, width // 36))
+    pen = ImageDraw.Draw(picture)
+    lines = textwrap.shorten(prompt, 70, placeholder="…")
+    pen.multiline_text((width * 0.03, height * 0.86), f"simulated, step {step}\n{lines}", fill=INK, font=font)
