@@ -1,4 +1,4 @@
-"""A view becomes a card: what one message about a job says, on any platform. Words come from `locales/`, never from here."""
+"""A view becomes a card: what one message about a job says, on any platform. Its words come from `locales/`."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -25,7 +25,7 @@ KEEPABLE: Final = frozenset({Stage.TRAIN, Stage.COLLECT})  # where "stop and kee
 def render(
     view: JobView, words: Words, *, now: datetime, spool: Path, simulated: bool, pace: Pace = PLAIN_PACE
 ) -> Card:
-    """What `view` looks like at `now`. `spool` is where its files are; `simulated`: no GPU is rented, and it says so."""
+    """What `view` looks like at `now`. `spool` is where its files are; `simulated`: no GPU is rented, it says so."""
     if view.over:
         card = _finished(view, words, spool) if view.has_model else _ended(view, words)
     elif view.end is not End.DONE:
@@ -99,7 +99,7 @@ def _said(*lines: str) -> tuple[str, ...]:
 
 
 def _chapter(view: JobView, words: Words) -> str:
-    """ "Step 6 of 11: training. Next: bringing the model home." """
+    """Where in the story the job stands: step 6 of 11, and what comes next."""
     at = CHAPTERS.index(view.stage)
     here = words.say("chapter", n=at + 1, total=len(CHAPTERS), stage=words.say(f"stage-{view.stage}"))
     if view.end is not End.DONE or at + 1 == len(CHAPTERS):
@@ -118,8 +118,7 @@ def _notes(view: JobView, words: Words, now: datetime, pace: Pace) -> list[str]:
     if view.wish is not None:
         notes.append(words.say(f"wish-{view.wish}"))
     if view.moving is not None:
-        hint = words.hint(view.moving.code, view.moving.facts)
-        notes.append(" ".join(filter(None, (hint, words.say("blame-host")))))
+        notes.append(" ".join(_said(words.hint(view.moving.code, view.moving.facts), words.say("moving"))))
     waiting = now - (view.since if view.progress is None or not view.progress.total else view.heard)
     if view.delayed is not None:
         hint = words.hint(view.delayed.code, view.delayed.facts) or words.say("delayed")
@@ -146,7 +145,7 @@ def _bar(view: JobView, words: Words) -> tuple[float | None, str]:
 
 
 def _count(unit: str, done: int, total: int, words: Words) -> str:
-    """ "12/30 steps": digits without grouping, for people's scripts read them."""
+    """As "12/30 steps": digits without grouping, for people's scripts read them."""
     if unit == "byte":
         scale, name = (GIGA, "gb") if total >= GIGA else (MEGA, "mb")
         return words.say(f"bar-{name}", done=f"{done / scale:.1f}", total=f"{total / scale:.1f}")
@@ -217,7 +216,9 @@ def _money(view: JobView, words: Words) -> str:
 
 def _why(view: JobView, words: Words) -> str:
     left = view.left
-    return words.reason(_blame(view), left.code, left.facts) if left and left.code else words.say(f"blame-{_blame(view)}")
+    return (
+        words.reason(_blame(view), left.code, left.facts) if left and left.code else words.say(f"blame-{_blame(view)}")
+    )
 
 
 def _blame(view: JobView) -> Blame:

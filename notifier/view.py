@@ -108,7 +108,7 @@ def fold(view: JobView, news: News) -> JobView:
     return _told(replace(view, news=news.n, heard=max(view.heard, news.at)), news.event, news.at)
 
 
-def _told(view: JobView, event: Event, at: datetime) -> JobView:  # noqa: PLR0911  # one line for each kind of news
+def _told(view: JobView, event: Event, at: datetime) -> JobView:  # noqa: C901, PLR0911  # one line for each kind
     match event:
         case StageReached():
             return _reached(view, event, at)

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from functools import cache
+from math import isfinite
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from babel import Locale
 from babel.lists import format_list
@@ -59,7 +60,7 @@ class Words:
         return self.reason(blame(fault), fault.code, fault.facts)
 
     def reason(self, whose: Blame, code: str, facts: Mapping[str, Fact]) -> str:
-        """As `fault`, of a fault that is news already. A message's `.person` speaks where the blame alone says too little."""
+        """As `fault`, of one that is news already. A message's `.person` speaks where blame alone says too little."""
         if whose is Blame.USER:
             return self.say(f"fault-{code}", **self._plain(facts))
         return self.hint(code, facts) or self.say(f"blame-{whose}")
@@ -70,8 +71,10 @@ class Words:
         return self.say(key, **self._plain(facts)) if self.knows(key) else ""
 
     def detail(self, code: str, facts: Mapping[str, Fact]) -> str:
-        """What went wrong, for operators."""
-        return self.say(f"fault-{code}", **self._plain(facts))
+        """What went wrong, for operators: the message, and every fact by its name."""
+        plain = self._plain(facts)
+        said = self.say(f"fault-{code}", **plain)
+        return f"{said} ({', '.join(f'{name}: {fact}' for name, fact in plain.items())})" if plain else said
 
     def finding(self, found: Finding) -> str:
         return self.say(f"finding-{found.code}", **{"name": line(found.name, 60), **self._plain(found.facts)})
@@ -82,11 +85,15 @@ class Words:
     def usd(self, micro: MicroUsd | int) -> str:
         """Dollars to the cent; below one cent, to the hundredth of it."""
         small = 0 < abs(micro) < CENT
-        pattern = "¤0.0000" if small else None
-        return format_currency(Decimal(micro) / MICRO, "USD", format=pattern, locale=self._babel)
+        usd = Decimal(micro) / MICRO
+        if small:
+            return format_currency(usd, "USD", "¤0.0000", locale=self._babel, currency_digits=False)
+        return format_currency(usd, "USD", locale=self._babel)
 
     def number(self, x: float, digits: int = 4) -> str:
         """Whole numbers as they are, others with `digits` significant digits: a learning rate is not "0"."""
+        if not isfinite(x):
+            return "–"
         if float(x).is_integer():
             return format_decimal(int(x), locale=self._babel)
         return format_decimal(x, format="@" + "#" * (digits - 1), locale=self._babel)
@@ -152,7 +159,7 @@ def _bundle(language: str) -> FluentBundle:
     return bundle
 
 
-def _pattern(bundle: FluentBundle, key: str) -> object:
+def _pattern(bundle: FluentBundle, key: str) -> Any:
     name, _, attribute = key.partition(".")
     if not bundle.has_message(name):
         return None

@@ -53,16 +53,15 @@ button-cancel = Cancel
 
 stopped-closing = Stopped as you asked. We give the machine back and settle the price.
 cancelled-closing = Cancelled as you asked. We give the machine back and settle the price.
-done-closing = Finishing.
 
 ## When it is over
 
 done-title = { $slug } is ready
-done-lead = Your model is trained, checked and published.
+done-lead = Your model is trained and checked.
 done-use = Put { $tag } into a prompt, together with the word { $trigger }.
 done-next = Send /model { $slug } to see it again, or /train to make another one.
 kept-title = { $slug }: stopped and kept
-kept-lead = Your model is kept as it was at step { $step } of { $steps }, checked and published. It is marked as incomplete.
+kept-lead = Your model is kept as it was at step { $step } of { $steps } and checked. It is marked as incomplete.
 stopped-title = { $slug } was stopped
 stopped-lead = It was stopped before there was a model to keep.
 cancelled-title = { $slug } was cancelled

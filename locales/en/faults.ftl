@@ -1,0 +1,154 @@
+# Everything that can go wrong, one message a code.
+#
+# A person's own faults are read by that person: say what is wrong and what to do about it, with the facts in it.
+# Ours and the hosts' are read by operators, who see the facts beside the message. `.person` is what a person may know
+# of one; without it they read the `blame-` sentence alone.
+
+blame-operator = Something on our side does not work. You pay nothing for it; what was held comes back to you.
+blame-bug = Something on our side broke. You pay nothing for it; what was held comes back to you.
+blame-host = The rented machine failed. That is not your doing, and you pay nothing for it.
+moving = We are moving to another machine; you pay nothing for the one that failed.
+
+## What a person can change: the recipe
+
+fault-bad-trigger = The trigger word “{ $got }” will not do. Take 2 to 32 letters, digits, - or _, without spaces.
+fault-bad-name = The name “{ $got }” will not do. Take up to 48 letters, digits, - or _, beginning with a letter or digit.
+fault-bad-resolution = Give one to four different sizes for the resolution, for example resolution=512,768,1024.
+fault-out-of-bounds = { $option } must be from { $low } to { $high }; you gave { $got }.
+fault-unknown-base = There is no base model “{ $got }”. You can choose: { $known }.
+
+## What a person can change: the pictures
+
+fault-dataset-too-small = { $have ->
+    [0] There are no usable pictures yet. Please send at least { $need }, as a zip or one by one.
+    [one] There is only one usable picture. Please send more, until there are at least { $need }.
+   *[other] There are only { $have } usable pictures. Please send more, until there are at least { $need }.
+}
+fault-dataset-too-large = { $have } pictures are too many; { $most } is the most. Please leave some out.
+fault-draft-too-large = That would be too much for one set: { $most } pictures or 2 GB are the most. Please leave some out.
+fault-file-missing = I cannot find that file. Please send it again.
+fault-not-an-archive = That is neither a zip file nor a picture I can open. Please send a zip, JPEG, PNG, WebP or HEIC.
+fault-archive-hostile = That archive does not look like pictures from a person, so I did not open it. Please pack it anew, with pictures only.
+fault-archive-encrypted = That archive is locked with a password. Please pack it again without one.
+fault-archive-too-big = That is too much in one archive. Please split it and send the parts one after the other.
+fault-archive-empty = There is nothing in that archive. Please pack the pictures and send it again.
+fault-no-such-picture = There is no picture number { $got }. Send /dataset to see what there is.
+
+## What a person can change: the order
+
+fault-quote-changed = Something has changed since that price: the pictures, the options or the market. Please send /train again for a new one.
+fault-quote-expired = That price is too old. Please send /train again for a new one.
+fault-not-enough-points = You have { $have } points and this can take up to { $need }. Please top up first, or choose fewer steps.
+fault-too-many-jobs = { $have ->
+    [one] You have a training running already, and { $most } at a time is the most. Please wait for it, or cancel it.
+   *[other] You have { $have } trainings running already, and { $most } at a time is the most. Please wait for one, or cancel it.
+}
+fault-no-such-job = There is no such training of yours. Send /jobs to see them.
+fault-too-late = That is not possible any more: it is closing already, and settles by itself.
+fault-no-such-model = There is no model “{ $slug }” that you can see. Send /models for the list.
+
+## Pictures that were dropped or deserve a word
+
+finding-unsupported-picture = { $name }: left out, not a kind of picture I can open. JPEG, PNG, WebP and HEIC work.
+finding-unsupported-file = { $name }: left out, not a picture.
+finding-unsupported-packing = { $name }: left out, packed in a way I cannot open. An ordinary zip works.
+finding-nested-archive = { $name }: left out, an archive inside the archive. Please pack the pictures directly.
+finding-broken-picture = { $name }: left out, the picture is damaged.
+finding-broken-file = { $name }: left out, the file is damaged.
+finding-tiny-picture = { $name }: left out, { $width } × { $height } pixels are too few to learn from.
+finding-small-picture = { $name }: only { $width } × { $height } pixels; a larger one would teach more.
+finding-huge-picture = { $name }: left out, larger than { $most_mp } megapixels.
+finding-too-big = { $name }: left out, larger than { $most_mb } MB.
+finding-repeated-picture = { $name }: left out, the same picture as { $same }.
+finding-orphan-caption = { $name }: left out, there is no picture of that name.
+finding-caption-encoding = { $name }: not UTF-8; please check whether its letters came out right.
+finding-long-caption = { $name }: cut to its first { $most } letters.
+finding-more-findings = { $count ->
+    [one] And one more.
+   *[other] And { $count } more.
+}
+
+## Ours: for operators
+
+fault-bug = A mistake of ours; the log has the traceback.
+fault-our-key-refused = Two running hosts refused our SSH key. Is the key at the market ours?
+fault-store-down = The store does not answer.
+    .person = Our notebook does not answer right now.
+fault-spool-full = There is no room left in the spool.
+fault-url-not-https = An address in the settings is not https and not on this machine.
+fault-artifact-missing = The job stands before publishing without weights.
+fault-market-credit = The market account is out of credit.
+fault-market-key = The market refuses our API key.
+fault-market-quota = The market refuses another rental: a limit of the account.
+fault-market-refused = The market refused a request of ours.
+fault-market-down = The market does not answer, or answers what cannot be read.
+    .person = The market we rent machines from does not answer right now.
+fault-market-busy = The market asks us to slow down.
+    .person = The market we rent machines from is busy.
+fault-no-offers = No offer on the market fits.
+    .person = Right now there is no machine on the market that fits. That usually changes within minutes.
+fault-hub-down = The hub does not answer.
+    .person = The place the base model comes from does not answer right now.
+fault-hub-gated = The base model is gated, and our hub account has not accepted its terms.
+fault-hub-token = The hub refuses our token.
+fault-hub-odd-file = The hub lists a file whose name no box will get from us.
+fault-publish-down = The place we publish to does not answer.
+    .person = The place we publish to does not answer right now. Your model is safe with us.
+fault-publish-token = The place we publish to refuses our token.
+fault-publish-unproved = What was published is not what we sent: the hash read back differs.
+    .person = What arrived at the place we publish to was not whole, so we send it again.
+fault-trainer-config = The trainer cannot work with what we gave it.
+
+## The hosts': for operators
+
+fault-offer-gone = Somebody else was faster with the offer.
+    .person = Somebody else was faster with that machine.
+fault-rent-unanswered = The market did not say whether it rented.
+    .person = The market did not answer whether we got the machine; we are looking it up.
+fault-rental-gone = The market does not know the rental any more.
+    .person = The machine is gone.
+fault-not-listed-yet = The market does not list the new rental yet.
+    .person = The new machine is not on the market's list yet.
+fault-booting = The machine is still starting.
+    .person = The machine is still starting.
+fault-boot-failed = The machine did not start.
+    .person = The machine did not start.
+fault-no-machine-booted = No machine came up in as many tries as we make.
+    .person = None of the machines we tried came up. That is not your doing, and you pay nothing for it.
+fault-machine-gone = The market says that the machine is gone.
+    .person = The machine was taken from us.
+fault-machine-missing = The job has no machine where it should have one.
+fault-ssh-unreachable = The machine does not answer by SSH.
+    .person = The machine does not answer.
+fault-ssh-refused-key = The machine refuses our SSH key.
+    .person = The machine does not let us in yet.
+fault-host-key-changed = The machine shows another host key than at our first login.
+    .person = The machine is not the one we rented.
+fault-box-command-failed = A command on the machine failed.
+    .person = The machine could not do what we asked of it.
+fault-box-unreadable = The machine answered what cannot be read.
+    .person = The machine gave an answer that makes no sense.
+fault-toolkit-missing = The trainer is not where the image should have it.
+    .person = The machine came without the training program.
+fault-other-gpu = The machine has another GPU than the market promised.
+    .person = The machine has another GPU than we were promised.
+fault-pack-missing = The packed pictures did not stay on the machine.
+    .person = The machine lost the pictures we sent.
+fault-file-too-big = The machine offers a file that is larger than it can be.
+    .person = The machine sent something that is too large to be right.
+fault-fetch-failed = The machine could not download the base model.
+    .person = The machine could not download the base model.
+fault-fetch-slow = The machine downloads much slower than it claims.
+    .person = The machine downloads much slower than promised.
+fault-trainer-not-started = The trainer did not start.
+    .person = The training program did not start there.
+fault-trainer-stalled = The trainer has not said anything for too long.
+    .person = The training stood still there.
+fault-trainer-nan = The loss is not a number any more.
+    .person = The training went wrong there: its numbers stopped making sense.
+fault-trainer-failed = The trainer ended with an error.
+    .person = The training program ended with an error there.
+fault-trainer-will-not-stop = The trainer did not end after it was asked to.
+    .person = The training program takes long to stop.
+fault-weights-missing = There are no weights where the trainer should have left them.
+    .person = The machine did not hand over a model.
