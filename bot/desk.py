@@ -1,0 +1,258 @@
+"""The desk: hears what was said, lets the dialogue decide, carries it out through the office, answers with cards."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final, TypeVar, assert_never
+from weakref import WeakValueDictionary
+
+import structlog
+
+from bot.ports import Office, Said
+from bot.talk import dataset, dialogue, hello, jobs, models, phrases, purse, train
+from bot.talk.effects import (
+    AddToDraft,
+    AskQuote,
+    ClearDraft,
+    Decline,
+    DropPicture,
+    Effect,
+    Known,
+    MakeWish,
+    Page,
+    Refuse,
+    Show,
+    Submit,
+    Tell,
+)
+from notifier import cards
+from notifier.card import Card, Tone
+from notifier.ports import Courier, MessageId, Unreachable
+from notifier.view import view_of
+from notifier.words import Words
+from pipeline.domain.faults import Blame, Fault, UserFault
+from pipeline.domain.ids import AccountId, JobId, Slug
+from pipeline.domain.job import Address
+from pipeline.domain.money import Tariff
+from pipeline.domain.recipe import Publish
+from pipeline.ports import Clock, Pace
+
+REMEMBERED: Final = 500  # counts and quotes we could still edit; an older one is simply answered anew
+FRESH: Final = 10.0  # seconds; a job older than this was not started by this press
+
+log = structlog.get_logger()
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Premises:
+    """What is true of this house and shows in its answers."""
+
+    spool: Path = Path()
+    tariff: Tariff = field(default_factory=Tariff)
+    publish: Publish = Publish.HF
+    simulated: bool = False
+    pace: Pace = field(default_factory=Pace)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """One remark being answered."""
+
+    said: Said
+    account: AccountId
+    words: Words
+    courier: Courier
+
+
+class Desk:
+    """Answers people. What it remembers may be lost: which message counts pictures, and the quotes it could edit."""
+
+    def __init__(
+        self,
+        office: Office,
+        couriers: Mapping[str, Courier],
+        words: Callable[[str], Words],
+        clock: Clock,
+        premises: Premises | None = None,
+    ) -> None:
+        self._office = office
+        self._couriers = couriers
+        self._words = words
+        self._clock = clock
+        self._premises = premises or Premises()
+        self._counts: OrderedDict[Address, MessageId] = OrderedDict()
+        self._quotes: OrderedDict[tuple[AccountId, str], Card] = OrderedDict()
+        self._counting: WeakValueDictionary[Address, asyncio.Lock] = WeakValueDictionary()
+
+    async def hear(self, said: Said) -> None:
+        """Answer `said`. Never raises: what goes wrong on our side is logged and told as one kind sentence."""
+        try:
+            await self._guarded(said)
+        except Unreachable:
+            log.info("desk.unreachable", identity=said.identity)
+        except Exception:  # whatever it was, the next remark must still be heard
+            log.exception("desk.mute", identity=said.identity)
+
+    async def _guarded(self, said: Said) -> None:
+        words = self._words(said.address.locale)
+        try:
+            await self._answer(said, words)
+        except Unreachable:
+            raise
+        except Fault as fault:
+            if fault.blame is not Blame.USER:
+                log.warning("desk.fault", code=fault.code, blame=fault.blame, identity=said.identity)
+            await self._regret(said, words.fault(fault))
+        except Exception:
+            log.exception("desk.bug", identity=said.identity)
+            await self._regret(said, words.reason(Blame.BUG, "bug", {}))
+
+    async def _regret(self, said: Said, why: str) -> None:
+        self._counts.pop(said.address, None)
+        await self._couriers[said.address.platform].show(said.address, phrases.sentence(why, Tone.BAD), None)
+
+    async def _answer(self, said: Said, words: Words) -> None:
+        account = await self._office.account(said.identity)
+        visit = Visit(said=said, account=account, words=words, courier=self._couriers[said.address.platform])
+        last = await self._office.last_recipe(visit.account)
+        for effect in dialogue.answer(visit.said, Known(last=last, publish=self._premises.publish)):
+            card = await self._carry_out(visit, effect)
+            if card is not None:
+                await self._show(visit, card)
+
+    async def _show(self, visit: Visit, card: Card, over: MessageId | None = None) -> MessageId:
+        self._counts.pop(visit.said.address, None)  # the next picture is counted below what was said since
+        return await visit.courier.show(visit.said.address, card, over)
+
+    async def _carry_out(self, visit: Visit, effect: Effect) -> Card | None:  # noqa: C901, PLR0911  # one case for each effect
+        """Do `effect`; the card it is answered with, if it was not answered already."""
+        words, office = visit.words, self._office
+        match effect:
+            case Tell(key, facts):
+                return phrases.sentence(words.say(key, **facts))
+            case Refuse(code, facts):
+                raise UserFault(code, **facts)
+            case Show(page, of):
+                return await self._page(visit, page, of)
+            case AddToDraft(files, count):
+                return await self._add(visit, files, count=count)
+            case DropPicture(number):
+                return dataset.draft_card(await office.drop(visit.account, number), words)
+            case ClearDraft():
+                return dataset.draft_card(await office.clear(visit.account), words)
+            case AskQuote():
+                return await self._quote(visit, effect)
+            case Submit(digest):
+                return await self._submit(visit, digest)
+            case Decline(digest):
+                return await self._decline(visit, digest)
+            case MakeWish():
+                return await self._wish(visit, effect)
+            case other:
+                assert_never(other)
+
+    # --- pictures
+
+    async def _add(self, visit: Visit, files: tuple[Path, ...], *, count: bool) -> Card | None:
+        """Put each file into the draft. One that is refused does not keep the others out."""
+        refused: list[UserFault] = []
+        for file in files:
+            try:
+                await self._office.add(visit.account, file)
+            except UserFault as fault:
+                refused.append(fault)
+        if refused and (not count or len(refused) == len(files)):
+            raise refused[0]
+        for refusal in refused:
+            await self._regret(visit.said, visit.words.fault(refusal))
+        if count:
+            await self._count(visit)
+        return None
+
+    async def _count(self, visit: Visit) -> None:
+        """Say how many there are, in the message that said so before if nothing was said since."""
+        address = visit.said.address
+        async with self._counting.setdefault(address, asyncio.Lock()):  # an album arrives as many remarks at once
+            draft = await self._office.draft(visit.account)
+            card = dataset.counted_card(draft, visit.words)
+            _remember(self._counts, address, await self._show(visit, card, self._counts.get(address)))
+
+    # --- quotes
+
+    async def _quote(self, visit: Visit, effect: AskQuote) -> Card:
+        offered = await self._office.quote(visit.account, effect.recipe)
+        first = not await self._office.jobs(visit.account, 1)
+        card = train.quote_card(offered, visit.words, self._premises.tariff, first=first)
+        _remember(self._quotes, (visit.account, offered.digest), card)
+        return card
+
+    async def _submit(self, visit: Visit, digest: str) -> Card | None:
+        """Start the quoted job. Its first message is the live one, which the relay sends: we say nothing more."""
+        job = await self._office.submit(visit.account, visit.said.address, digest)
+        quote = self._quotes.pop((visit.account, digest), None)
+        if quote is not None and visit.said.message is not None:
+            await self._show(visit, train.answered(quote), visit.said.message)
+        if (self._clock.now() - job.created_at).total_seconds() > FRESH:
+            return phrases.sentence(visit.words.say("chat-already-started"))
+        return None
+
+    async def _decline(self, visit: Visit, digest: str) -> Card | None:
+        words = visit.words
+        if any(train.is_of(job, digest) and not job.over for job in await self._office.jobs(visit.account)):
+            return phrases.sentence(words.say("chat-already-started"))
+        self._quotes.pop((visit.account, digest), None)
+        await self._show(visit, phrases.sentence(words.say("chat-declined")), visit.said.message)
+        return None
+
+    # --- trainings, models, points
+
+    async def _wish(self, visit: Visit, effect: MakeWish) -> Card | None:
+        job = await self._office.wish(visit.account, effect.wish, JobId(effect.job) if effect.job else None)
+        if not effect.aloud:
+            return None
+        return phrases.sentence(visit.words.say(f"chat-wish-{effect.wish}", slug=job.slug or job.recipe.slug))
+
+    async def _page(self, visit: Visit, page: Page, of: str) -> Card:  # noqa: PLR0911  # one line for each page
+        words, office, account = visit.words, self._office, visit.account
+        match page:
+            case Page.START:
+                return hello.start_card(words)
+            case Page.HELP:
+                return hello.help_card(words)
+            case Page.DRAFT:
+                return dataset.draft_card(await office.draft(account), words)
+            case Page.STATUS:
+                return await self._status(visit, of)
+            case Page.JOBS:
+                return jobs.jobs_card(await office.jobs(account), words, self._clock.now())
+            case Page.MODELS:
+                return models.models_card(await office.models(account), account, words)
+            case Page.MODEL:
+                return models.model_card(await office.model(account, Slug(of)), words, self._premises.spool)
+            case Page.BALANCE:
+                return purse.balance_card(await office.balance(account), words, self._premises.tariff)
+            case Page.RECEIPTS:
+                return purse.receipts_card(await office.receipts(account), words, self._clock.now())
+            case other:
+                assert_never(other)
+
+    async def _status(self, visit: Visit, of: str) -> Card:
+        now = self._clock.now()
+        if not of and not await self._office.jobs(visit.account, 1):
+            return jobs.jobs_card((), visit.words, now)
+        job, progress = await self._office.job(visit.account, JobId(of) if of else None)
+        house = self._premises
+        view = view_of(job, progress)
+        card = cards.render(view, visit.words, now=now, spool=house.spool, simulated=house.simulated, pace=house.pace)
+        return replace(card, final=True)  # the live message is another one; this one shows a moment
+
+
+def _remember(kept: OrderedDict[K, V], key: K, value: V) -> None:
+    """Keep `value`; the oldest goes when there are too many."""
+    kept[key] = value
+    while len(kept) > REMEMBERED:
+        kept.popitem(last=False)

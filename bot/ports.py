@@ -1,0 +1,103 @@
+"""What the desk needs around it: ears that hear people, and the office that gets work done."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from notifier.ports import MessageId
+from pipeline.domain.dataset import Inspection
+from pipeline.domain.ids import AccountId, Identity, JobId, Slug
+from pipeline.domain.job import Address, Job
+from pipeline.domain.progress import Progress
+from pipeline.domain.recipe import Recipe
+from pipeline.domain.stage import Wish
+
+if TYPE_CHECKING:  # their homes bring pydantic and more; the names are all the dialogue needs
+    from pipeline.domain.catalogue import Model
+    from pipeline.flow.drafts import Draft
+
+    from pipeline.domain.ledger import Balance, Entry
+    from pipeline.flow.intake import Offered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """One remark of one person. Attachments are files (or folders) the ear already brought home, under its caps."""
+
+    identity: Identity
+    address: Address  # where the answer goes
+    text: str = ""
+    attachments: tuple[Path, ...] = ()
+    pressed: str | None = None  # a button's action, as it came: never believed
+    message: MessageId | None = None  # the message that button stood on
+    private: bool = True  # nobody else reads the answer
+
+
+Hear = Callable[[Said], Awaitable[None]]
+
+
+class Ear(Protocol):
+    """One chat platform's ear."""
+
+    name: str
+
+    async def run(self, hear: Hear) -> None:
+        """Hand every remark to `hear`, which never raises, until the platform ends or the task is cancelled."""
+
+
+class Office(Protocol):
+    """The one door to the work: `pipeline.flow.intake.Intake`. Raises Faults only.
+
+    A job, quote or model of somebody else is answered exactly as one that does not exist.
+    """
+
+    async def account(self, identity: Identity) -> AccountId:
+        """The account behind `identity`, made at the first word."""
+
+    async def draft(self, account: AccountId) -> Draft: ...
+
+    async def add(self, account: AccountId, source: Path) -> tuple[Draft, Inspection]:
+        """Put what is usable in `source` (zip, folder, picture) into the draft.
+
+        Raises UserFault("file-missing" | "not-an-archive" | "archive-hostile" | "archive-empty").
+        """
+
+    async def drop(self, account: AccountId, number: int) -> Draft:
+        """Take picture `number` (from 1) out. Raises UserFault("no-such-picture")."""
+
+    async def clear(self, account: AccountId) -> Draft: ...
+
+    async def last_recipe(self, account: AccountId) -> Recipe | None:
+        """The options this person last asked a price for: what Change begins with."""
+
+    async def quote(self, account: AccountId, recipe: Recipe) -> Offered:
+        """Price `recipe` on the draft and keep it as the account's open quote. UserFault for whatever is wrong."""
+
+    async def submit(self, account: AccountId, address: Address, digest: str) -> Job:
+        """Start the open quote with that digest; the same one twice is the same job.
+
+        Raises UserFault("quote-changed" | "quote-expired" | "not-enough-points" | "too-many-jobs").
+        """
+
+    async def wish(self, account: AccountId, wish: Wish, job: JobId | None) -> Job:
+        """Stop or cancel `job`, or the newest live one. Raises UserFault("no-such-job" | "too-late")."""
+
+    async def jobs(self, account: AccountId, limit: int = 10) -> list[Job]:
+        """Newest first."""
+
+    async def job(self, account: AccountId, job: JobId | None) -> tuple[Job, Progress | None]:
+        """`job`, or the newest one. Raises UserFault("no-such-job")."""
+
+    async def models(self, account: AccountId) -> list[Model]:
+        """Own ones, then public ones."""
+
+    async def model(self, account: AccountId, slug: Slug) -> Model:
+        """Raises UserFault("no-such-model")."""
+
+    async def balance(self, account: AccountId) -> Balance: ...
+
+    async def receipts(self, account: AccountId) -> list[Entry]:
+        """Newest first."""

@@ -1,0 +1,53 @@
+"""The conversation, with no chat in it: what was said and what is known become effects. The same on every platform."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from bot.ports import Said
+from bot.talk import dataset, hello, jobs, models, purse, train
+from bot.talk.effects import AddToDraft, Effect, Known, Refuse, Tell
+from pipeline.domain.faults import UserFault
+from pipeline.domain.text import clean
+
+LONGEST: Final = 4000  # letters of one remark that are read
+COMMAND: Final = re.compile(r"/([A-Za-z_]{1,32})(?:@\w{1,64})?")  # "@name": how groups call one bot of several
+
+Answer = Callable[[Sequence[str], Known], tuple[Effect, ...]]
+COMMANDS: Final[Mapping[str, Answer]] = {
+    **train.COMMANDS, **dataset.COMMANDS, **jobs.COMMANDS, **models.COMMANDS, **purse.COMMANDS, **hello.COMMANDS,
+}  # fmt: skip
+BUTTONS: Final[Mapping[str, Callable[[str, Known], tuple[Effect, ...]]]] = {
+    **train.BUTTONS, **dataset.BUTTONS, **jobs.BUTTONS,
+}  # fmt: skip
+
+
+def answer(said: Said, known: Known) -> tuple[Effect, ...]:
+    """Decide what to do about `said`. Never raises: a person's mistake is a Refuse."""
+    if said.pressed is not None:
+        return _pressed(clean(said.pressed, 64), known)
+    taken = (AddToDraft(said.attachments),) if said.attachments else ()
+    text = clean(said.text, LONGEST)
+    words = re.sub(r"\s*=\s*", "=", text).split()
+    if not words:
+        return taken
+    name = COMMAND.fullmatch(words[0])
+    if name is None:  # a caption under a picture is for people
+        return taken or (Tell("chat-no-command"),)
+    return _commanded(name[1].lower(), words[1:], said, known)
+
+
+def _commanded(name: str, words: Sequence[str], said: Said, known: Known) -> tuple[Effect, ...]:
+    # what came with /train is counted by its quote, so one message answers
+    taken = (AddToDraft(said.attachments, count=name not in train.COMMANDS),) if said.attachments else ()
+    if name not in COMMANDS:
+        return (*taken, Tell("chat-unknown-command", {"command": f"/{name}"}))
+    try:
+        return (*taken, *COMMANDS[name](words, known))
+    except UserFault as fault:
+        return (*taken, Refuse.of(fault))
+
+
+def _pressed(action: str, known: Known) -> tuple[Effect, ...]:
+    verb, _, of = action.partition(":")
+    return BUTTONS[verb](of, known) if verb in BUTTONS else (Tell("chat-button-gone"),)

@@ -1,0 +1,101 @@
+"""What the dialogue decides to do: frozen values, carried out by the desk one after the other."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from pipeline.domain.faults import Fact, UserFault
+from pipeline.domain.recipe import Publish, Recipe
+from pipeline.domain.stage import Wish
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """All the dialogue knows besides what was just said."""
+
+    last: Recipe | None = None  # what this person last asked a price for
+    publish: Publish = Publish.HF  # the operator's default
+
+
+class Page(StrEnum):
+    """Something to look at."""
+
+    START = "start"
+    HELP = "help"
+    DRAFT = "draft"
+    STATUS = "status"
+    JOBS = "jobs"
+    MODELS = "models"
+    MODEL = "model"
+    BALANCE = "balance"
+    RECEIPTS = "receipts"
+
+
+@dataclass(frozen=True, slots=True)
+class AddToDraft:
+    files: tuple[Path, ...]
+    count: bool = True  # one message counts them; not when a quote does
+
+
+@dataclass(frozen=True, slots=True)
+class DropPicture:
+    ordinal: int  # from 1
+
+
+@dataclass(frozen=True, slots=True)
+class ClearDraft:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class AskQuote:
+    recipe: Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decline:
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class MakeWish:
+    wish: Wish
+    job: str = ""  # "" is the newest live one
+    aloud: bool = True  # answer with a sentence; a button's answer is the live card itself
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    page: Page
+    of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """One sentence. `key` is a message of locales/."""
+
+    key: str
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """One sentence about a mistake: the UserFault that `code` and `facts` make."""
+
+    code: str
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, fault: UserFault) -> "Refuse":
+        return cls(fault.code, dict(fault.facts))
+
+
+Effect = (
+    AddToDraft | DropPicture | ClearDraft | AskQuote | Submit | Decline | MakeWish | Show | Tell | Refuse
+)  # fmt: skip

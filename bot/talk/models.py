@@ -1,0 +1,70 @@
+"""/models and /model: what was trained, and how to use it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bot.talk.effects import Effect, Known, Page, Show, Tell
+from notifier.card import Card
+from notifier.words import Words
+from pipeline.domain.ids import AccountId
+from pipeline.domain.text import line
+
+if TYPE_CHECKING:
+    from pipeline.domain.catalogue import Model
+
+MOST: Final = 20  # rows of one card
+
+
+def models(_words: Sequence[str], _known: Known) -> tuple[Effect, ...]:
+    return (Show(Page.MODELS),)
+
+
+def model(words: Sequence[str], _known: Known) -> tuple[Effect, ...]:
+    return (Show(Page.MODEL, line(words[0], 80)) if words else Tell("chat-model-usage"),)
+
+
+COMMANDS: Final[Mapping[str, Callable[[Sequence[str], Known], tuple[Effect, ...]]]] = {"models": models, "model": model}
+
+
+def models_card(found: Sequence["Model"], account: AccountId, words: Words) -> Card:
+    if not found:
+        return Card(title=words.say("chat-models"), lines=(words.say("chat-models-none"),), final=True)
+    more = len(found) - MOST
+    return Card(
+        title=words.say("chat-models"),
+        fields=tuple((one.slug, _row(one, account, words)) for one in found[:MOST]),
+        lines=(*([words.say("chat-models-more", count=more)] if more > 0 else []), words.say("chat-models-hint")),
+        final=True,
+    )
+
+
+def model_card(one: "Model", words: Words, spool: Path) -> Card:
+    """One model: how to call it in a prompt, where it is, how it was trained. `spool`: where our files are."""
+    return Card(
+        title=one.name or one.slug,
+        lines=(
+            words.say("chat-model-use", tag=f"<lora:{one.slug}:0.8>", trigger=one.trigger),
+            *([words.say("chat-model-incomplete", step=words.number(one.step))] if one.incomplete else []),
+            *([one.url] if one.url else []),
+        ),
+        fields=(
+            (words.say("chat-model-base"), one.base),
+            (
+                words.say("chat-model-steps"),
+                words.say("chat-model-of", step=words.number(one.step), steps=words.number(one.steps)),
+            ),
+            (words.say("chat-model-pictures"), words.number(one.pictures)),
+            (words.say("chat-model-rank"), words.say("chat-model-rank-lr", rank=one.rank, lr=f"{one.lr:g}")),
+            (words.say("chat-model-size"), words.size(one.size)),
+            (words.say("chat-model-seen"), words.say("chat-model-public" if one.public else "chat-model-private")),
+            ("sha256", one.sha256),
+        ),
+        picture=spool / one.sheet if one.sheet else None,
+        final=True,
+    )
+
+
+def _row(one: "Model", account: AccountId, words: Words) -> str:
+    whose = words.say("chat-models-own") if one.account == account else words.say("chat-models-public")
+    return words.say("chat-models-row", trigger=one.trigger, base=one.base, step=words.number(one.step), whose=whose)

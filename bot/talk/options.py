@@ -1,0 +1,107 @@
+"""The options of /train: a trigger first, then key=value. Words in, a recipe out."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from bot.talk.effects import Known
+from pipeline.domain.faults import UserFault
+from pipeline.domain.recipe import Publish, Recipe
+
+FAR: Final = 10**15  # outside every bound; nobody reads more digits
+LATER: Final = frozenset({"preset", "captions", "region", "gpu", "max_price", "url"})
+
+
+def recipe(words: Sequence[str], known: Known) -> Recipe:
+    """Read what follows `/train`. With a trigger a new order begins; without one the last order is changed.
+
+    Raises UserFault, naming the first word that is wrong.
+    """
+    trigger = words[0] if words and "=" not in words[0] else ""
+    options = _options(words[1:] if trigger else words)
+    if trigger:
+        order = Recipe(trigger=trigger, publish=known.publish)
+    elif known.last:
+        order = known.last
+    else:
+        raise UserFault("trigger-missing")
+    order = replace(order, **options)
+    order.check()
+    return order
+
+
+def spelled(order: Recipe) -> str:
+    """Spell `order` as the command that makes it, options at their default left out."""
+    plain = Recipe(trigger=order.trigger)
+    written = {
+        "name": order.name, "base": order.base, "steps": order.steps, "rank": order.rank, "lr": f"{order.lr:g}",
+        "resolution": ",".join(map(str, order.resolution)), "save_every": order.save_every,
+        "samples": order.samples, "publish": order.publish,
+    }  # fmt: skip
+    changed = [f"{key}={said}" for key, said in written.items() if getattr(order, key) != getattr(plain, key)]
+    return " ".join(["/train", order.trigger, *changed])
+
+
+def _options(words: Sequence[str]) -> Mapping[str, Any]:
+    found: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        option = key.lower()
+        if not equals:
+            raise UserFault("word-stray", got=word[:40])
+        if option in LATER:
+            raise UserFault("option-later", option=option)
+        if option not in _READ:
+            raise UserFault("option-unknown", option=option[:40], known=", ".join(_READ))
+        if option in found:
+            raise UserFault("option-twice", option=option)
+        if not value:
+            raise UserFault("option-empty", option=option)
+        found[option] = _READ[option](option, value)
+    return found
+
+
+def _word(_option: str, value: str) -> str:
+    return value
+
+
+def _whole(option: str, value: str) -> int:
+    try:
+        return max(-FAR, min(FAR, int(value)))
+    except ValueError:  # also more digits than Python cares to read
+        raise UserFault("number-whole", option=option, got=value[:40]) from None
+
+
+def _real(option: str, value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise UserFault("number-bad", option=option, got=value[:40])
+    return number
+
+
+def _sides(option: str, value: str) -> tuple[int, ...]:
+    return tuple(_whole(option, side) for side in value.split(","))
+
+
+def _publish(option: str, value: str) -> Publish:
+    try:
+        return Publish(value.lower())
+    except ValueError:
+        raise UserFault("choice-bad", option=option, got=value[:40], known=", ".join(Publish)) from None
+
+
+_READ: Final[Mapping[str, Callable[[str, str], Any]]] = {
+    "steps": _whole,
+    "base": _word,
+    "name": _word,
+    "rank": _whole,
+    "lr": _real,
+    "resolution": _sides,
+    "save_every": _whole,
+    "samples": _whole,
+    "publish": _publish,
+}

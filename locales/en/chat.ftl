@@ -1,0 +1,157 @@
+# What the dialogue says: answers, quotes, lists, help. No markup; platforms add their own.
+
+## Shared
+
+chat-price = { $points } ({ $usd })
+chat-findings =
+    { $count ->
+        [one] One remark about the pictures:
+       *[other] { $count } remarks about the pictures:
+    }
+chat-findings-more = … and { $count } more.
+chat-publish-hf = public, on Hugging Face
+chat-publish-private = private
+chat-no-command = I go by commands and pictures. Send pictures or a zip, then /train and a trigger word. /help lists the rest.
+chat-unknown-command = I do not know { $command }. /help lists what I can do.
+chat-button-gone = That button no longer does anything. /jobs and /models show what is there.
+
+## Quote
+
+chat-quote =
+    { $count ->
+        [one] Train { $slug } on one picture?
+       *[other] Train { $slug } on { $count } pictures?
+    }
+chat-quote-pictures =
+    { $count ->
+        [one] One picture is ready.
+       *[other] { $count } pictures are ready.
+    }
+chat-quote-promise = You pay for what runs and never more than the ceiling. If our side or the machine fails, you pay nothing.
+chat-quote-copied = Your pictures are copied to a rented computer we do not own. We delete them there, but its owner could keep a copy.
+chat-quote-short = You need { $missing } more: the ceiling must be covered before it can start.
+chat-quote-price = Expected price
+chat-quote-ceiling = Ceiling
+chat-quote-start = Training starts
+chat-quote-finish = Model ready
+chat-quote-in = in about { $time }
+chat-quote-balance = Balance after
+chat-quote-options = Options
+chat-quote-recipe = { $base }, { $steps } steps, rank { $rank }, lr { $lr }, sizes { $resolution }, { $samples ->
+        [0] no samples
+        [one] one sample
+       *[other] { $samples } samples
+    }, { $publish }
+chat-button-start = Start
+chat-button-change = Change
+chat-button-decline = Cancel
+chat-change = Send /train again with what should be different, for example: /train steps=1500. Your pictures and the other options stay. The last order was: { $last }
+chat-declined = Not started, and nothing charged. Your pictures stay in the draft: /train asks for a new price.
+chat-already-started = That training was already started. /status shows it, /stop and /cancel end it.
+
+## Draft
+
+chat-draft-count =
+    { $count ->
+        [0] No pictures in the draft
+        [one] One picture in the draft
+       *[other] { $count } pictures in the draft
+    }
+chat-draft-empty = Send pictures or a zip; at least { $need } different ones are needed.
+chat-draft-more =
+    { $need ->
+        [one] One more is needed before you can train.
+       *[other] { $need } more are needed before you can train.
+    }
+chat-draft-ready = When all are here, send /train and a trigger word, for example: /train ohwx. /dataset looks through them.
+chat-draft-smallest = The smallest:
+chat-draft-picture = No. { $ordinal }: { $width } × { $height } { $name }
+chat-draft-size = Size
+chat-draft-sides = Shorter side
+chat-draft-captions = Captions
+chat-draft-captioned = { $have } of { $all }
+chat-button-clear = Clear
+chat-dataset-usage = /dataset drop 3 takes out number 3, /dataset clear empties the draft.
+
+## Trainings
+
+chat-jobs = Your trainings
+chat-jobs-none = You have not trained anything yet. Send pictures or a zip, then /train and a trigger word.
+chat-jobs-hint = /status and an id shows one of them.
+chat-jobs-row = { $slug }: { $state }, { $steps } steps, ordered { $ago } ago
+chat-wish-stop = Stopping { $slug }: what is trained so far is saved, and you pay for what ran.
+chat-wish-cancel = Cancelling { $slug }: the machine is given back, and you pay only what it measurably cost.
+
+## Models
+
+chat-models = Models
+chat-models-none = There are no models yet. Send pictures or a zip, then /train and a trigger word.
+chat-models-hint = /model and a name shows one of them.
+chat-models-more = … and { $count } older ones.
+chat-models-row = trigger { $trigger }, { $base }, { $step } steps, { $whose }
+chat-models-own = yours
+chat-models-public = public
+chat-model-usage = Which one? /model and a name; /models lists them.
+chat-model-use = In a prompt: { $tag } and the word { $trigger }
+chat-model-incomplete = Incomplete: stopped at step { $step }.
+chat-model-base = Base
+chat-model-steps = Steps
+chat-model-of = { $step } of { $steps }
+chat-model-pictures = Pictures
+chat-model-rank = Rank
+chat-model-rank-lr = { $rank }, lr { $lr }
+chat-model-size = File
+chat-model-seen = Seen by
+chat-model-public = everyone
+chat-model-private = you
+
+## Points
+
+chat-balance = Balance
+chat-balance-available = Available
+chat-balance-held = Held for trainings
+chat-balance-hint = /receipts lists every charge.
+chat-receipts = Receipts
+chat-receipts-none = Nothing has been charged or added yet.
+chat-receipt-row = { $points }, { $ago } ago; available after it: { $left }
+chat-receipt-deposit = Added ({ $source })
+chat-source-welcome = Welcome points
+chat-receipt-hold = Held for training { $job }
+chat-receipt-capture = Paid for training { $job }
+chat-receipt-release = Returned from training { $job }
+chat-receipt-refund = Refunded
+
+## Start and help
+
+chat-start = Train a LoRA from your own pictures
+chat-start-how = Send 10 to 500 pictures, or a zip of them. Then send /train and a trigger word: a word of your own that will stand for what is in the pictures, for example /train ohwx.
+chat-start-first = You see the price and the time first; nothing starts and nothing is charged before you press Start. /help lists everything.
+chat-help = What I can do
+chat-help-train = train on the pictures sent: /train and a trigger word
+chat-help-dataset = look through the pictures sent; drop one, clear all
+chat-help-status = how a training is doing
+chat-help-jobs = your latest trainings
+chat-help-stop = end a training, keep and pay for what ran
+chat-help-cancel = end a training, keep nothing
+chat-help-models = what has been trained
+chat-help-model = one model: how to use it
+chat-help-balance = your points
+chat-help-receipts = every charge
+chat-help-help = this list
+chat-help-options =
+    Options of /train, after the trigger word:
+    steps=2000 (10 to 20000), rank=16 (1 to 128), lr=1e-4 (1e-6 to 1e-2),
+    resolution=512,768,1024 (256 to 1536), save_every=250, samples=4 (0 for none),
+    base=flux1-dev, name=, publish=hf or private.
+
+## Mistakes in what was typed
+
+fault-trigger-missing = /train needs a trigger word first, for example: /train ohwx steps=2000
+fault-word-stray = I do not understand “{ $got }”. After the trigger word, options look like steps=2000.
+fault-option-unknown = There is no option “{ $option }”. There are: { $known }.
+fault-option-later = The option { $option } does not work yet. Leave it out for now.
+fault-option-twice = The option { $option } is there twice. Say it once.
+fault-option-empty = The option { $option } needs a value after the equals sign.
+fault-number-whole = { $option } needs a whole number, and “{ $got }” is none.
+fault-number-bad = { $option } needs a number, and “{ $got }” is none.
+fault-choice-bad = { $option } can be { $known }, not “{ $got }”.
