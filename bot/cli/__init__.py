@@ -1,0 +1,15 @@
+"""The operators' command line: a file per group of verbs. Heavy imports happen inside commands."""
+
+import typer
+
+from bot.cli import money, play, run
+
+app = typer.Typer(
+    name="trainstation",
+    help="Train a LoRA from chat. Try: trainstation demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for group in (play, run, money):
+    group.register(app)

@@ -1,0 +1,179 @@
+"""The composition root: settings -> adapters -> kit -> engine, notifier, desk. The one place where objects meet."""
+
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from pipeline.adapters.hub import HfHub
+from pipeline.adapters.ssh import SshHosts
+from pipeline.adapters.stores.sqlite import SqliteStore
+from pipeline.adapters.workshop import ChildWorkshop
+from pipeline.flow.accounts import Accounts
+from pipeline.flow.catalogue import Catalogue
+from pipeline.flow.drafts import Drafts
+from pipeline.flow.ledger import Ledger
+
+from bot.desk import Desk
+from notifier.modelcard import CardWriter
+from notifier.ports import Courier
+from notifier.relay import Relay
+from notifier.shown import Shown
+from notifier.words import Words
+from pipeline.adapters import providers, publishers
+from pipeline.adapters.clock import SystemClock
+from pipeline.adapters.discover import discover
+from pipeline.adapters.lock import only_runner
+from pipeline.adapters.redact import secrets
+from pipeline.domain.ids import JobId, spell
+from pipeline.domain.job import Job
+from pipeline.domain.money import Points
+from pipeline.flow.engine import LocalEngine
+from pipeline.flow.intake import Intake, Terms
+from pipeline.flow.journal import Journal, load_job
+from pipeline.flow.kit import Kit
+from pipeline.flow.nursery import Nursery, nursery
+from pipeline.flow.spool import Spool
+from pipeline.flow.story import tell
+from pipeline.flow.sweeps import Sweeps
+from pipeline.ports import Clock, House, Provider, Publisher, Store
+from pipeline.settings import BadSettings, Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """What needs no network: the store, money and people. Enough for `grant`, beside a running bot."""
+
+    settings: Settings
+    clock: Clock
+    dice: random.Random
+    store: Store
+    ledger: Ledger
+    accounts: Accounts
+    catalogue: Catalogue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Station:
+    """Everything, running."""
+
+    books: Books
+    house: House
+    provider: Provider
+    intake: Intake
+    desk: Desk
+    relay: Relay
+    sweeps: Sweeps
+    spool: Spool
+    nursery: Nursery
+
+
+@asynccontextmanager
+async def books(settings: Settings) -> AsyncIterator[Books]:
+    """Open the store and what lives in it alone."""
+    secrets.learn(*settings.secrets)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store = await SqliteStore.open(settings.data_dir / "trainstation.db")
+    try:
+        clock, dice = SystemClock(), random.SystemRandom()
+        ledger = Ledger(store, clock, dice)
+        yield Books(
+            settings=settings, clock=clock, dice=dice, store=store, ledger=ledger, catalogue=Catalogue(store),
+            accounts=Accounts(store, ledger, clock, dice, Points(settings.welcome_points)),
+        )  # fmt: skip
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def station(settings: Settings, couriers: Mapping[str, Courier]) -> AsyncIterator[Station]:
+    """Build everything, run jobs, ring the bells, keep messages true; let go of all of it when the block ends."""
+    async with AsyncExitStack() as stack:
+        open_books = await stack.enter_async_context(books(settings))
+        await stack.enter_async_context(only_runner(settings.data_dir))
+        house = settings.house(f"ts-{await installation(open_books.store, open_books.dice)}")
+        provider = _one(discover(providers, settings), "VAST_API_KEY")
+        stack.push_async_callback(provider.close)
+        tasks = await stack.enter_async_context(nursery())
+        whole = _built(open_books, house, provider, couriers, tasks)
+        tasks.start(whole.relay.run(), "relay")
+        await stack.enter_async_context(whole.sweeps.ringing())
+        yield whole
+
+
+def _built(
+    open_books: Books, house: House, provider: Provider, couriers: Mapping[str, Courier], tasks: Nursery
+) -> Station:
+    settings, store, clock = open_books.settings, open_books.store, open_books.clock
+    spool = Spool(settings.data_dir.resolve() / "spool")
+    relay = Relay(
+        store, Shown(store), couriers, Words, settings.rhythm(), clock, spool.root, simulated=settings.simulated
+    )  # fmt: skip
+    workshop = ChildWorkshop()
+    engine = LocalEngine(
+        _teller(open_books, house, provider, spool, workshop, relay.wake), tasks, settings.max_gpus, settings.rhythm()
+    )
+    intake = Intake(
+        store=store, clock=clock, dice=open_books.dice, provider=provider, workshop=workshop,
+        ledger=open_books.ledger, accounts=open_books.accounts, catalogue=open_books.catalogue,
+        drafts=Drafts(store, clock), spool=spool, house=house, tariff=settings.tariff(), engine=engine, hint=relay.wake,
+        terms=Terms(
+            quote_life=timedelta(minutes=settings.quote_minutes), jobs_per_person=settings.max_jobs_per_person
+        ),
+    )  # fmt: skip
+    sweeps = Sweeps(
+        clock=clock, pace=settings.rhythm(), store=store, provider=provider, ledger=open_books.ledger, engine=engine,
+        house=house,
+    )  # fmt: skip
+    return Station(
+        books=open_books, house=house, provider=provider, intake=intake, relay=relay, sweeps=sweeps, spool=spool,
+        nursery=tasks, desk=Desk(intake, couriers, Words, clock),
+    )  # fmt: skip
+
+
+def _teller(
+    open_books: Books,
+    house: House,
+    provider: Provider,
+    spool: Spool,
+    workshop: ChildWorkshop,
+    hint: Callable[[], None],
+) -> Callable[[JobId], Awaitable[None]]:
+    """How this process tells a stored job."""
+    settings, store, clock = open_books.settings, open_books.store, open_books.clock
+    hosts = SshHosts(settings.ssh_key)
+    hub = HfHub.of(settings)
+    publisher: Publisher = _one(discover(publishers, settings), "HF_TOKEN")
+    scribe = CardWriter(Words())
+
+    def kit(job: Job) -> Kit:
+        return Kit(
+            clock=clock, dice=open_books.dice, pace=settings.rhythm(), store=store, provider=provider, hosts=hosts,
+            hub=hub, publisher=publisher, workshop=workshop, scribe=scribe, ledger=open_books.ledger,
+            catalogue=open_books.catalogue, spool=spool, house=house, tariff=settings.tariff(),
+            journal=Journal(store, clock, job, hint),
+        )  # fmt: skip
+
+    async def tell_stored(job: JobId) -> None:
+        stored = await load_job(store, job)
+        if stored is not None and not stored.over:
+            await tell(stored, kit(stored))
+
+    return tell_stored
+
+
+async def installation(store: Store, dice: random.Random) -> str:
+    """This installation's id: made once, in every label: two bots on one account leave each other's boxes alone."""
+    await store.create("settings", "installation", {"id": spell(dice.getrandbits(40), 8)})
+    doc = await store.get("settings", "installation")
+    assert doc is not None
+    return str(doc["id"])
+
+
+def _one(found: Mapping[str, Any], setting: str) -> Any:
+    """The plugin there must be."""
+    if not found:
+        raise BadSettings(f"{setting}: is not set")
+    return next(iter(found.values()))

@@ -1,0 +1,27 @@
+"""run: the bot, from the environment alone."""
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: PLATFORMS=terminal trainstation run")(run)
+
+
+def run() -> None:
+    """Start the bot. SIGTERM ends it within seconds; trainings go on, and the next start adopts them."""
+    from bot.cli.common import run_until_signal, settings_or_exit  # noqa: PLC0415  # keeps --help quick
+
+    settings = settings_or_exit("vast_api_key", "hf_token")
+
+    async def work() -> int:
+        from bot import logs  # noqa: PLC0415  # keeps --help quick
+        from bot.assembly import station  # noqa: PLC0415  # keeps --help quick
+        from bot.platforms.terminal import Terminal  # noqa: PLC0415  # keeps --help quick
+
+        logs.set_up(settings.log_level, settings.log_format)
+        terminal = Terminal()
+        async with station(settings, {terminal.name: terminal}) as whole:
+            await terminal.run(whole.desk.hear)
+        return 0
+
+    raise typer.Exit(run_until_signal(work))

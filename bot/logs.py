@@ -1,0 +1,35 @@
+"""Logs are for us. One processor chain, and the redactor stands last in it."""
+
+import logging
+import sys
+from typing import TextIO
+
+import structlog
+
+from pipeline.adapters.redact import secrets
+
+NOISY = ("httpx", "httpcore", "asyncssh", "aiohttp.access", "apscheduler", "huggingface_hub")  # they log URLs, commands
+
+
+def set_up(level: str = "info", form: str = "console", into: TextIO | None = None) -> None:
+    """Log to `into` (standard error by default); libraries that log addresses are kept to warnings."""
+    out = into or sys.stderr
+    renderer = (
+        structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=out.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            secrets,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.WriteLoggerFactory(file=out),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=out, format="%(name)s: %(message)s", force=True)
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.WARNING)

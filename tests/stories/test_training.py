@@ -1,0 +1,186 @@
+"""A training's whole life in a small world, in virtual time."""
+
+from pathlib import Path
+
+from pipeline.domain.faults import Blame
+from pipeline.domain.stage import End, Stage, Wish
+from tests.support.jobs import ANN, ID, PURSE, a_world, accounts_sum, lived, submitted, wish
+from tests.support.training import Run
+from tests.support.virtual import run
+
+
+def test_a_happy_training_ends_published_registered_paid_and_with_no_machine(tmp_path: Path) -> None:
+    world = a_world(tmp_path)
+    job = lived(world)
+    assert (job.stage, job.ending and job.ending.end, world.alive) == (Stage.DONE, End.DONE, [])
+    assert (job.slug, world.commits, len(world.rentals)) == ("mytrigger", 1, 1)
+    available, held, total = run(accounts_sum(world))
+    assert (available, held, total) == (PURSE - job.charged, 0, 0)
+    assert 0 < job.charged <= job.quote.ceiling
+
+
+def test_the_news_tell_the_stages_in_order_without_a_gap(tmp_path: Path) -> None:
+    job = lived(a_world(tmp_path))
+    assert [news.n for news in job.news] == list(range(1, len(job.news) + 1))
+    stages = [news.event.stage for news in job.news if news.event.kind == "stage"]
+    assert stages == [*list(Stage)[1:]]
+
+
+def test_a_silent_host_is_left_and_the_person_pays_for_one_run_only(tmp_path: Path) -> None:
+    alone = lived(a_world(tmp_path / "a"))
+    world = a_world(tmp_path / "b", runs=[Run(silent_at=5), Run()])
+    job = lived(world)
+    assert (job.ending and job.ending.end, len(world.rentals), world.alive) == (End.DONE, 2, [])
+    assert job.charged <= alone.charged + 20  # the second offer costs a little more than the first
+
+
+def test_three_hosts_that_fail_while_training_cost_the_person_nothing(tmp_path: Path) -> None:
+    world = a_world(tmp_path, runs=[Run(dies_at=3)])
+    job = lived(world)
+    assert job.ending is not None
+    assert (job.ending.end, job.ending.blame, job.charged) == (End.FAILED, Blame.HOST, 0)
+    assert (len(world.rentals), world.alive, world.commits) == (3, [], 0)
+    assert run(accounts_sum(world)) == (PURSE, 0, 0)
+    assert world.repos == {}
+
+
+def test_exit_code_zero_without_a_model_is_not_success(tmp_path: Path) -> None:
+    world = a_world(tmp_path, runs=[Run(empty=True), Run()])
+    job = lived(world)
+    assert (job.ending and job.ending.end, len(world.rentals)) == (End.DONE, 2)
+
+
+def test_a_run_of_nan_is_left(tmp_path: Path) -> None:
+    world = a_world(tmp_path, runs=[Run(nan=True), Run()])
+    assert (lived(world).attempt, world.alive) == (2, [])
+
+
+def test_machines_that_never_boot_are_given_back_one_after_the_other(tmp_path: Path) -> None:
+    world = a_world(tmp_path, dead_boots=3)
+    job = lived(world)
+    assert (job.ending and job.ending.end, len(world.rentals), job.boots, world.alive) == (End.DONE, 4, 3, [])
+
+
+def test_ten_machines_that_never_boot_are_enough(tmp_path: Path) -> None:
+    world = a_world(tmp_path, dead_boots=99)
+    job = lived(world)
+    assert (job.ending and job.ending.code, len(world.rentals), world.alive) == ("no-machine-booted", 10, [])
+
+
+def test_a_rental_whose_reply_was_lost_is_adopted_not_doubled(tmp_path: Path) -> None:
+    world = a_world(tmp_path, lose_reply_of=1)
+    job = lived(world)
+    assert (job.ending and job.ending.end, len(world.rentals), world.alive) == (End.DONE, 1, [])
+
+
+def test_snatched_offers_lead_to_the_next_in_rank(tmp_path: Path) -> None:
+    world = a_world(tmp_path, snatched=3)
+    job = lived(world)
+    assert (job.ending and job.ending.end, job.attempt, len(world.rentals)) == (End.DONE, 1, 1)
+
+
+def test_a_market_that_refuses_to_destroy_is_asked_until_it_obeys(tmp_path: Path) -> None:
+    world = a_world(tmp_path, refuse_destroy=5)
+    job = lived(world)
+    assert (job.stage, world.alive, job.condemned) == (Stage.DONE, [], ())
+
+
+def test_a_machine_that_will_not_go_is_condemned_and_the_story_goes_on(tmp_path: Path) -> None:
+    world = a_world(tmp_path, refuse_destroy=10_000)
+    job = lived(world)
+    assert (job.stage, job.condemned, [rented.instance for rented in world.alive]) == (Stage.DONE, ("i1",), ["i1"])
+
+
+def test_a_network_blip_keeps_the_machine(tmp_path: Path) -> None:
+    world = a_world(tmp_path, blips=3)
+    job = lived(world)
+    assert (job.attempt, len(world.rentals), job.ending and job.ending.end) == (1, 1, End.DONE)
+
+
+def test_a_hub_that_is_down_delays_the_model_and_costs_nothing_more(tmp_path: Path) -> None:
+    world = a_world(tmp_path, publish_down=8)
+    job = lived(world)
+    assert (job.stage, world.commits, world.alive) == (Stage.DONE, 1, [])
+    assert any(news.event.kind == "delayed" for news in job.news)
+
+
+def test_a_gate_that_is_shut_is_found_before_anything_is_rented(tmp_path: Path) -> None:
+    world = a_world(tmp_path, gated=True)
+    job = lived(world)
+    assert job.ending is not None
+    assert (job.ending.blame, job.ending.code, world.rentals) == (Blame.OPERATOR, "hub-gated", [])
+    assert run(accounts_sum(world)) == (PURSE, 0, 0)
+
+
+def test_a_market_out_of_credit_is_found_before_anything_is_rented(tmp_path: Path) -> None:
+    world = a_world(tmp_path, credit_usd=0.01)
+    assert (lived(world).charged, world.rentals) == (0, [])
+
+
+def test_stop_and_keep_publishes_what_there_is_and_charges_what_ran(tmp_path: Path) -> None:
+    world = a_world(tmp_path, runs=[Run(steps=1000, seconds_per_step=3.0, save_every=250)])
+    job = run(_wished_in_training(world, Wish.STOP, steps=1000))
+    assert job.artifact is not None
+    assert job.ending is not None
+    assert (job.ending.end, job.incomplete, world.commits, world.alive) == (End.STOPPED, True, 1, [])
+    assert 0 < job.artifact.step < 1000
+    assert 0 < job.charged < job.quote.points
+
+
+def test_cancel_destroys_and_charges_the_measured_cost_only(tmp_path: Path) -> None:
+    world = a_world(tmp_path, runs=[Run(steps=1000, seconds_per_step=3.0, save_every=250)])
+    job = run(_wished_in_training(world, Wish.CANCEL, steps=1000))
+    assert job.ending is not None
+    assert (job.ending.end, job.artifact, world.commits, world.alive) == (End.CANCELLED, None, 0, [])
+    assert 0 < job.charged < job.quote.points
+
+
+def test_cancelled_before_a_machine_is_rented_costs_nothing(tmp_path: Path) -> None:
+    world = a_world(tmp_path)
+
+    async def life() -> int:
+        await submitted(world, _job(30))
+        await wish(world, Wish.CANCEL)
+        return (await world.tell(ID)).charged
+
+    assert (run(life()), world.rentals) == (0, [])
+    assert run(accounts_sum(world)) == (PURSE, 0, 0)
+
+
+async def _wished_in_training(world: "World", wanted: Wish, steps: int) -> "Job":
+    """Tell; when it trains, write the wish and tell again, as the engine does after a nudge."""
+    import asyncio
+
+    await submitted(world, _job(steps))
+    async with asyncio.TaskGroup() as group:
+        telling = group.create_task(_until_nudged(world))
+        while True:
+            await asyncio.sleep(10)
+            rented = world.rentals[0] if world.rentals else None
+            if rented and rented.started is not None and asyncio.get_running_loop().time() > rented.started + 600:
+                break
+        await wish(world, wanted)
+        telling.cancel()
+    return await world.tell(ID)
+
+
+async def _until_nudged(world: "World") -> None:
+    await world.tell(ID)
+
+
+from pipeline.domain.job import Job  # noqa: E402
+from tests.support.jobs import a_job, priced  # noqa: E402
+from tests.support.world import World  # noqa: E402
+
+
+def _job(steps: int) -> Job:
+    from pipeline.domain.recipe import Recipe
+
+    recipe = Recipe(trigger="mytrigger", steps=steps)
+    return a_job(recipe=recipe, quote=priced(recipe))
+
+
+def test_two_jobs_of_one_account_share_one_purse(tmp_path: Path) -> None:
+    world = a_world(tmp_path)
+    job = lived(world)
+    assert job.account == ANN
