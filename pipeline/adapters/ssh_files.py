@@ -1,0 +1,235 @@
+"""Files to and from a box, over plain channels.
+
+`cat` into a wide window beat SFTP here in every column: 0.54x of scp's time against 0.83x on loopback, 0.85x against
+1.67x over 80 ms (facts/ssh.md); it resumes by an offset, and images without an SFTP server exist. What a box claims
+about a file only ever makes us stop earlier: the cap counts bytes that came.
+"""
+
+import asyncio
+import hashlib
+import os
+import re
+from collections.abc import Awaitable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Final, Protocol, TypeVar
+
+from pipeline.domain.faults import HostFault, HostSilent, OperatorFault
+from pipeline.domain.ids import Sha256
+from pipeline.ports import Answer
+from pipeline.trainers.box import Command, numbers
+
+T = TypeVar("T")
+
+NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+SILENCE: Final = 30.0  # seconds without a byte
+SLOWEST: Final = 20_000  # bytes a second, over WATCH seconds
+WATCH: Final = 60.0
+LONGEST: Final = 6 * 3600.0  # on the box; ours is the watch
+BLOCK: Final = 256 * 1024
+LISTING_CAP: Final = 160  # bytes a line
+
+
+class Pipe(Protocol):
+    """What a running script offers."""
+
+    async def read(self, most: int = BLOCK) -> bytes: ...
+    async def write(self, chunk: bytes) -> None: ...
+    def end(self) -> None: ...
+    async def code(self) -> int: ...
+
+
+class Box(Protocol):
+    async def run(self, command: Command) -> Answer: ...
+    def channel(self, script: str, seconds: float) -> AbstractAsyncContextManager[Pipe]: ...
+
+
+class Watch:
+    """Ends a transfer that drips: a stalled one by silence, a starved one by its mean over a minute."""
+
+    def __init__(self) -> None:
+        self._since = asyncio.get_running_loop().time()
+        self._moved = 0
+
+    def moved(self, count: int) -> None:
+        """Raises HostFault("transfer-slow")."""
+        self._moved += count
+        now = asyncio.get_running_loop().time()
+        if now - self._since < WATCH:
+            return
+        if self._moved < SLOWEST * (now - self._since):
+            raise HostFault("transfer-slow", bytes_per_second=round(self._moved / (now - self._since)))
+        self._since, self._moved = now, 0
+
+
+def plain(remote: str) -> str:
+    """`remote` as a word of a script. A name that is not plain is a bug of ours: ValueError."""
+    path = PurePosixPath(remote)
+    if path.is_absolute() or not path.parts or not all(NAME.fullmatch(part) and part != ".." for part in path.parts):
+        raise ValueError(remote)
+    return f"./{path}"
+
+
+async def put(box: Box, local: Path, remote: str) -> None:
+    """Send `local`; `remote` appears whole, 0600, or not at all. Goes on where an earlier try ended."""
+    name = plain(remote)
+    size, digest = await asyncio.to_thread(_measured, local)
+    for attempt in (1, 2):
+        have = await _offered(box, name, size, digest)
+        if have is None:
+            return
+        await _send(box, local, f"{name}.part", have if have <= size else 0)
+        if await _settled(box, name, digest):
+            return
+        if not have or attempt > 1:  # a leftover of something else is worth one more try, from nothing
+            break
+    raise HostFault("upload-differs")
+
+
+async def _offered(box: Box, name: str, size: int, digest: Sha256) -> int | None:
+    """Bytes of an earlier try on the box; None: the whole file is there."""
+    folder = PurePosixPath(name).parent
+    said = await box.run(
+        Command(
+            "offer",
+            f"""umask 077; mkdir -p ./{folder} || exit 8
+test "$(stat -c %s {name} 2>/dev/null)" = {size} && echo "{digest}  {name}" | sha256sum -c --status - && echo same=1
+echo "have=$(stat -c %s {name}.part 2>/dev/null)\"""",
+            seconds=120,
+        )
+    )
+    if said.code:
+        raise HostFault("box-disk", exit=said.code)
+    found = numbers(said.out)
+    return None if found.get("same") else max(0, found.get("have", 0))
+
+
+async def _send(box: Box, local: Path, part: str, skip: int) -> None:
+    """Stream `local` from byte `skip` to the end of `part`."""
+    async with box.channel(f"umask 077; exec cat {'>>' if skip else '>'} {part}", LONGEST) as pipe:
+        watch = Watch()
+        with local.open("rb") as file:
+            file.seek(skip)
+            while chunk := file.read(BLOCK):
+                await _within(SILENCE, pipe.write(chunk))
+                watch.moved(len(chunk))
+        pipe.end()
+        code = await _within(SILENCE, pipe.code())
+    if code:
+        raise HostFault("box-disk", exit=code) if code > 0 else HostSilent("ssh-lost", why="cut")
+
+
+async def _settled(box: Box, name: str, digest: Sha256) -> bool:
+    """Give the sent part its name, if it is what we sent; else remove it."""
+    said = await box.run(
+        Command(
+            "settle",
+            f"""echo "{digest}  {name}.part" | sha256sum -c --status - && chmod 600 {name}.part \
+&& mv -f {name}.part {name} && echo same=1 || rm -f {name}.part""",
+            seconds=120,
+        )
+    )
+    return bool(numbers(said.out).get("same"))
+
+
+async def get(box: Box, remote: str, local: Path, cap: int) -> Sha256:
+    """Bring `remote` to `local`, at most `cap` bytes of it. Goes on where an earlier try ended."""
+    name, part = plain(remote), local.with_name(f"{local.name}.part")
+    size, digest = await _claimed(box, name)
+    if size > cap:
+        raise HostFault("file-too-big", size=size, cap=cap)
+    for _ in range(2):
+        resumed = await _fetch(box, name, part, size)
+        found = await asyncio.to_thread(sha256, part)
+        if found == digest:
+            with _ours():
+                await asyncio.to_thread(_keep, part, local)
+            return found
+        part.unlink()
+        if not resumed:  # a leftover of another file is worth one more try, from nothing
+            break
+    raise HostFault("file-changed")
+
+
+async def _claimed(box: Box, name: str) -> tuple[int, Sha256]:
+    """What the box says a file's size and hash are. A log may grow meanwhile: both are of the same first bytes."""
+    script = f'test -f {name} || exit 7; s=$(stat -c %s {name}); echo "size=$s"; head -c $s {name} | sha256sum'
+    said = await box.run(Command("claim", script, seconds=120))
+    digest = re.search(rb"^[0-9a-f]{64}\b", said.out, re.MULTILINE)
+    size = numbers(said.out).get("size", -1)
+    if said.code or digest is None or size < 0:
+        raise HostFault("file-missing", file=name[2:])
+    return size, Sha256(digest.group().decode("ascii"))
+
+
+async def _fetch(box: Box, name: str, part: Path, size: int) -> bool:
+    """Append what is missing to `part`; True when some of it was there. Raises when more or less than `size` came."""
+    with _ours():
+        part.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b")
+    with file:
+        done = file.seek(0, os.SEEK_END)
+        if done > size:
+            done = file.truncate(0)
+        resumed, watch = done > 0, Watch()
+        file.seek(done)
+        script = f"tail -c +{done + 1} {name} | head -c {size - done}"
+        async with box.channel(script, LONGEST) as pipe:
+            pipe.end()
+            while chunk := await _within(SILENCE, pipe.read()):
+                done += len(chunk)
+                if done > size:
+                    raise HostFault("file-too-big", size=done, cap=size)
+                with _ours():
+                    file.write(chunk)
+                watch.moved(len(chunk))
+    if done != size:
+        raise HostSilent("ssh-lost", why="cut")
+    return resumed
+
+
+async def _within(seconds: float, work: Awaitable[T]) -> T:
+    async with asyncio.timeout(seconds):
+        return await work
+
+
+async def listing(box: Box, remote: str, most: int) -> list[tuple[str, int]]:
+    """Plain files with plain names. A box that lists for ever is cut off: HostFault("output-too-big")."""
+    script = f"find {plain(remote)} -maxdepth 1 -type f -printf '%s %f\\n' 2>/dev/null | head -n {most}"
+    said = await box.run(Command("list", script, cap=LISTING_CAP * (most + 1)))
+    found: dict[str, int] = {}
+    for row in said.out.split(b"\n")[:most]:
+        size, _, name = row.decode("utf-8", "replace").partition(" ")
+        if NAME.fullmatch(name) and name not in {".", ".."} and re.fullmatch(r"[0-9]{1,15}", size):
+            found[name] = int(size)
+    return list(found.items())
+
+
+def _measured(path: Path) -> tuple[int, Sha256]:
+    return path.stat().st_size, sha256(path)
+
+
+def sha256(path: Path) -> Sha256:
+    with path.open("rb") as file:
+        return Sha256(hashlib.file_digest(file, "sha256").hexdigest())
+
+
+@contextmanager
+def _ours() -> Iterator[None]:
+    """Errors of our own disk, which must not be taken for a dead line."""
+    try:
+        yield
+    except OSError as error:
+        raise OperatorFault("home-disk", why=error.strerror or "") from None
+
+
+def _keep(part: Path, local: Path) -> None:
+    """Make `part` be `local`, surviving a power cut."""
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(local)  # in one step: `local` is never half a file
+    folder = os.open(local.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
