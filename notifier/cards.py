@@ -181,7 +181,7 @@ def _cost(view: JobView, words: Words, now: datetime, pace: Pace) -> str:
         return ""
     run = max(now - view.metered, timedelta()) // TICK * TICK if view.metered else timedelta()
     cost = MicroUsd(view.spent + round(view.rate * pace.life(run.total_seconds()) / 3600))
-    return words.say("cost", points=str(_points(cost, view)), most=words.points(view.ceiling))
+    return words.say("cost", points=_points(cost, view), most=words.points(view.ceiling))
 
 
 def _points(cost: MicroUsd, view: JobView) -> Points:

@@ -117,11 +117,11 @@ def _told(view: JobView, event: Event, at: datetime) -> JobView:  # noqa: C901, 
         case Delayed():
             return replace(view, delayed=event)
         case Moving():
-            return replace(view, moving=event, delayed=None, gpu="", rate=MicroUsd(0))
+            return replace(_returning(view, at), moving=event, gpu="", rate=MicroUsd(0))
         case Wished(wish=wish):
             return replace(view, wish=wish)
         case Left():
-            return replace(view, left=event, delayed=None, moving=None)
+            return replace(_returning(view, at), left=event, moving=None)
         case Collected(step=step):
             return replace(view, step=step, collected=True, delayed=None)
         case Billed(charged=charged, returned=returned):
@@ -145,6 +145,11 @@ def _reached(view: JobView, event: StageReached, at: datetime) -> JobView:
         delayed=None,
         moving=view.moving if event.stage in BETWEEN_MACHINES else None,
     )
+
+
+def _returning(view: JobView, at: datetime) -> JobView:
+    """Out of whatever stage it was: the way back leads over the machine's return, which is not announced by itself."""
+    return _reached(view, StageReached(stage=Stage.TERMINATE, attempt=view.attempt), at)
 
 
 def _settled(view: JobView, job: Job) -> JobView:
