@@ -138,11 +138,16 @@ chat-help-model = one model: how to use it
 chat-help-balance = your points
 chat-help-receipts = every charge
 chat-help-help = this list
-chat-help-options =
-    Options of /train, after the trigger word:
-    steps=2000 (10 to 20000), rank=16 (1 to 128), lr=1e-4 (1e-6 to 1e-2),
-    resolution=512,768,1024 (256 to 1536), save_every=250, samples=4 (0 for none),
-    base=flux1-dev, name=, publish=hf or private.
+chat-help-options = Options go behind the trigger word, for example: /train ohwx steps=1500 rank=32. What is left out stays as below.
+chat-option-steps = how long it learns, { $low } to { $high }
+chat-option-base = the model it learns on
+chat-option-name = a name of your own for the model
+chat-option-rank = how much it can hold, { $low } to { $high }
+chat-option-lr = how fast it learns, { $low } to { $high }
+chat-option-resolution = picture sizes it learns at, up to four, { $low } to { $high }
+chat-option-save-every = steps between saved states, { $low } to { $high }
+chat-option-samples = sample pictures at the end, { $low } to { $high }
+chat-option-publish = who may see it: hf (everyone, on Hugging Face) or private
 
 ## Mistakes in what was typed
 

@@ -1,0 +1,93 @@
+"""The trainer's log: real bytes of real runs, and a stranger's."""
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.trainers.log import OptimizerSaved, Phase, Reader, Reading, Saved, Step, Stopped, Trouble
+
+CAPTURES = Path(__file__).parents[1] / "data" / "aitoolkit"
+
+
+def read(log: bytes, size: int = 1 << 20) -> list[Reading]:
+    reader, found = Reader(), list[Reading]()
+    for start in range(0, len(log), size):
+        reader, readings = reader.feed(log[start : start + size])
+        found += readings
+    return found + reader.finish()
+
+
+def capture(name: str) -> bytes:
+    return next(CAPTURES.glob(f"{name}*.raw")).read_bytes()
+
+
+def test_a_fresh_run_is_read_step_by_step_to_its_final_file() -> None:
+    found = read(capture("01"))
+    steps = [reading for reading in found if isinstance(reading, Step)]
+    assert (steps[-1].done, steps[-1].total, steps[-1].loss, steps[-1].lr) == (20, 20, 1.465, 1e-4)
+    assert [reading.done for reading in steps] == sorted(reading.done for reading in steps)
+    saved = [reading.name for reading in found if isinstance(reading, Saved)]
+    assert saved[-1] == "tiny_flux_lora.safetensors"
+    assert sum(isinstance(reading, OptimizerSaved) for reading in found) == len(saved)
+    phases = list(dict.fromkeys(reading.name for reading in found if isinstance(reading, Phase)))
+    assert phases == ["loading", "quantizing", "caching", "baseline", "saving", "sampling"]
+    assert not any(isinstance(reading, Trouble | Stopped) for reading in found)
+
+
+def test_an_interrupted_run_is_stopped_though_its_exit_code_is_zero() -> None:
+    assert any(isinstance(reading, Stopped) for reading in read(capture("31")))
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("13", "dataset_empty"), ("14-hf-badtoken401", "hub_bad_token"), ("14-hf-gated403", "hub_gated"),
+        ("15b", "out_of_memory"), ("16", "nan"), ("26b", "disk_full"),
+    ],
+)  # fmt: skip
+def test_the_true_cause_is_found_behind_the_headline(name: str, code: str) -> None:
+    assert code in [reading.code for reading in read(capture(name)) if isinstance(reading, Trouble)]
+
+
+def test_a_good_run_has_no_trouble_whatever_its_config_block_says() -> None:
+    for name in ("01", "36", "41", "42"):
+        assert not [reading for reading in read(capture(name)) if isinstance(reading, Trouble)], name
+
+
+@given(st.integers(1, 97))
+def test_chunks_cut_anywhere_give_the_same_readings(size: int) -> None:
+    log = capture("01")[:6000]
+    assert read(log, size) == read(log)
+
+
+@given(st.binary(max_size=4000), st.integers(1, 50))
+def test_no_bytes_make_it_raise_and_any_cut_reads_the_same(log: bytes, size: int) -> None:
+    assert read(log, size) == read(log)
+
+
+@given(st.integers(0, 10**9 - 1), st.integers(1, 10**9 - 1), st.floats(0, 100))
+def test_what_a_bar_says_is_read_back(done: int, total: int, loss: float) -> None:
+    said = f"\rjob:   5%|▌    | {done}/{total} [1:03:42<?,  2.67s/it, lr: 1.0e-04 loss: {loss:.3e}]\n".encode()
+    assert read(said) == [Step(done, total, float(f"{loss:.3e}"), 1e-4)]
+
+
+def test_1_mb_of_any_one_character_cut_anywhere_reads_in_a_moment_and_changes_nothing() -> None:
+    slowest = 0.0
+    for code in range(256):
+        blob = bytes([code]) * 1_000_000
+        began = time.perf_counter()
+        assert read(blob, 65_536) == []
+        slowest = max(slowest, time.perf_counter() - began)
+    assert slowest < 1.0  # the aim is 0.2 s; a cubic pattern would take hours
+
+
+def test_a_hostile_bar_is_a_number_or_nothing() -> None:
+    for loss in ("nan", "inf", "-inf", "1e999", "\x1b[2J", "9" * 24):
+        line = f"\r 5%|x| 1/2 [00:01<00:02,  1.00it/s, lr: 1 loss: {loss}]\n".encode()
+        for reading in read(line):
+            assert isinstance(reading, Step)
+            assert reading.loss is None or re.fullmatch(r"[\d.e+-]+", repr(reading.loss))
