@@ -222,7 +222,7 @@ class Desk:
             case Page.START:
                 return hello.start_card(words)
             case Page.HELP:
-                return hello.help_card(words)
+                return hello.help_card(words, self._premises.publish)
             case Page.DRAFT:
                 return dataset.draft_card(await office.draft(account), words)
             case Page.STATUS:

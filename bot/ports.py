@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from notifier.ports import MessageId
+from pipeline.domain.catalogue import Model
 from pipeline.domain.dataset import Inspection
+from pipeline.domain.draft import Draft
 from pipeline.domain.ids import AccountId, Identity, JobId, Slug
 from pipeline.domain.job import Address, Job
+from pipeline.domain.ledger import Balance, Entry
 from pipeline.domain.progress import Progress
 from pipeline.domain.recipe import Recipe
 from pipeline.domain.stage import Wish
 
-if TYPE_CHECKING:  # their homes bring pydantic and more; the names are all the dialogue needs
-    from pipeline.domain.catalogue import Model
-    from pipeline.flow.drafts import Draft
-
-    from pipeline.domain.ledger import Balance, Entry
+if TYPE_CHECKING:  # its home brings pydantic and the whole flow
     from pipeline.flow.intake import Offered
 
 

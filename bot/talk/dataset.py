@@ -1,17 +1,15 @@
 """/dataset and pictures on arrival: the draft, counted and looked through."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from bot.talk import phrases
 from bot.talk.effects import ClearDraft, DropPicture, Effect, Known, Page, Show, Tell
 from notifier.card import Button, Card
 from notifier.words import Words
 from pipeline.domain.dataset import FEWEST, Picture
+from pipeline.domain.draft import Draft
 from pipeline.domain.text import line
-
-if TYPE_CHECKING:
-    from pipeline.flow.drafts import Draft
 
 SMALLEST: Final = 3  # pictures named as the worst
 ORDINAL: Final = 4  # digits: more than any draft has pictures
@@ -37,7 +35,7 @@ COMMANDS: Final[Mapping[str, Callable[[Sequence[str], Known], tuple[Effect, ...]
 BUTTONS: Final[Mapping[str, Callable[[str, Known], tuple[Effect, ...]]]] = {"clear": clear}
 
 
-def counted_card(draft: "Draft", words: Words) -> Card:
+def counted_card(draft: Draft, words: Words) -> Card:
     """The one message that counts pictures as they arrive."""
     have = len(draft.pictures)
     following = words.say("chat-draft-more", need=FEWEST - have) if have < FEWEST else words.say("chat-draft-ready")
@@ -48,7 +46,7 @@ def counted_card(draft: "Draft", words: Words) -> Card:
     )
 
 
-def draft_card(draft: "Draft", words: Words) -> Card:
+def draft_card(draft: Draft, words: Words) -> Card:
     """The draft looked through: how many, how large, which are the worst, how many have captions."""
     if not draft.pictures:
         return Card(
@@ -65,7 +63,7 @@ def draft_card(draft: "Draft", words: Words) -> Card:
             words.say("chat-dataset-usage"),
         ),
         fields=(
-            (words.say("chat-draft-size"), words.size(sum(picture.size for picture in draft.pictures))),
+            (words.say("chat-draft-size"), words.size(draft.size)),
             (words.say("chat-draft-sides"), _sides(draft.pictures)),
             (
                 words.say("chat-draft-captions"),

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from bot.talk import options
 from bot.talk.effects import Effect, Known, Page, Show
 from notifier.card import Card
 from notifier.words import Words
+from pipeline.domain.recipe import BOUNDS, Publish, Recipe
 
 LISTED: Final = (
     "train", "dataset", "status", "jobs", "stop", "cancel", "models", "model", "balance", "receipts", "help",
@@ -29,11 +31,22 @@ def start_card(words: Words) -> Card:
     )
 
 
-def help_card(words: Words) -> Card:
-    """Every command that works, with one line each; then the options of /train."""
+def help_card(words: Words, publish: Publish) -> Card:
+    """Every command that works, then every option of /train, one line each."""
+    commands = [(f"/{name}", words.say(f"chat-help-{name}")) for name in LISTED]
     return Card(
         title=words.say("chat-help"),
-        fields=tuple((f"/{name}", words.say(f"chat-help-{name}")) for name in LISTED),
         lines=(words.say("chat-help-options"),),
+        fields=(*commands, *_options(words, publish)),
         final=True,
     )
+
+
+def _options(words: Words, publish: Publish) -> list[tuple[str, str]]:
+    """Each option as it is typed, at its default, and what it does within which bounds."""
+    rows = []
+    for key, value in options.written(Recipe(trigger="", publish=publish)).items():
+        low, high = BOUNDS.get(key, (0, 0))
+        bounds = {"low": words.number(low), "high": words.number(high)}
+        rows.append((f"{key}={value}", words.say(f"chat-option-{key.replace('_', '-')}", **bounds)))
+    return rows

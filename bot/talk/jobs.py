@@ -70,7 +70,7 @@ def jobs_card(trainings: Sequence[Job], words: Words, now: datetime) -> Card:
 
 def _row(job: Job, words: Words, now: datetime) -> str:
     return words.say(
-        "jobs-row",
+        "chat-jobs-row",
         slug=job.slug or job.recipe.slug,
         state=words.say(f"end-{job.ending.end}" if job.ending else f"stage-{job.stage}"),
         steps=words.number(job.recipe.steps),

@@ -2,16 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from bot.talk.effects import Effect, Known, Page, Show, Tell
 from notifier.card import Card
 from notifier.words import Words
+from pipeline.domain.catalogue import Model
 from pipeline.domain.ids import AccountId
 from pipeline.domain.text import line
-
-if TYPE_CHECKING:
-    from pipeline.domain.catalogue import Model
 
 MOST: Final = 20  # rows of one card
 
@@ -27,7 +25,7 @@ def model(words: Sequence[str], _known: Known) -> tuple[Effect, ...]:
 COMMANDS: Final[Mapping[str, Callable[[Sequence[str], Known], tuple[Effect, ...]]]] = {"models": models, "model": model}
 
 
-def models_card(found: Sequence["Model"], account: AccountId, words: Words) -> Card:
+def models_card(found: Sequence[Model], account: AccountId, words: Words) -> Card:
     if not found:
         return Card(title=words.say("chat-models"), lines=(words.say("chat-models-none"),), final=True)
     more = len(found) - MOST
@@ -39,7 +37,7 @@ def models_card(found: Sequence["Model"], account: AccountId, words: Words) -> C
     )
 
 
-def model_card(one: "Model", words: Words, spool: Path) -> Card:
+def model_card(one: Model, words: Words, spool: Path) -> Card:
     """One model: how to call it in a prompt, where it is, how it was trained. `spool`: where our files are."""
     return Card(
         title=one.name or one.slug,
@@ -65,6 +63,6 @@ def model_card(one: "Model", words: Words, spool: Path) -> Card:
     )
 
 
-def _row(one: "Model", account: AccountId, words: Words) -> str:
+def _row(one: Model, account: AccountId, words: Words) -> str:
     whose = words.say("chat-models-own") if one.account == account else words.say("chat-models-public")
     return words.say("chat-models-row", trigger=one.trigger, base=one.base, step=words.number(one.step), whose=whose)

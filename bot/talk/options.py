@@ -31,15 +31,25 @@ def recipe(words: Sequence[str], known: Known) -> Recipe:
     return order
 
 
+def written(order: Recipe) -> Mapping[str, str]:
+    """Every option of `order` as it is typed."""
+    return {
+        "steps": str(order.steps),
+        "base": order.base,
+        "name": order.name,
+        "rank": str(order.rank),
+        "lr": f"{order.lr:g}",
+        "resolution": ",".join(map(str, order.resolution)),
+        "save_every": str(order.save_every),
+        "samples": str(order.samples),
+        "publish": order.publish.value,
+    }
+
+
 def spelled(order: Recipe) -> str:
     """Spell `order` as the command that makes it, options at their default left out."""
-    plain = Recipe(trigger=order.trigger)
-    written = {
-        "name": order.name, "base": order.base, "steps": order.steps, "rank": order.rank, "lr": f"{order.lr:g}",
-        "resolution": ",".join(map(str, order.resolution)), "save_every": order.save_every,
-        "samples": order.samples, "publish": order.publish,
-    }  # fmt: skip
-    changed = [f"{key}={said}" for key, said in written.items() if getattr(order, key) != getattr(plain, key)]
+    plain = written(Recipe(trigger=order.trigger))
+    changed = [f"{key}={value}" for key, value in written(order).items() if value != plain[key]]
     return " ".join(["/train", order.trigger, *changed])
 
 

@@ -9,7 +9,7 @@ from pipeline.domain.dataset import Finding
 from pipeline.domain.money import Points, Tariff
 from pipeline.domain.text import line
 
-FINDINGS: Final = 5  # named; the rest is counted
+FINDINGS: Final = 5  # the newest, named; the rest is counted
 
 
 def sentence(text: str, tone: Tone = Tone.PLAIN) -> Card:
@@ -25,7 +25,7 @@ def found(findings: Sequence[Finding], words: Words) -> tuple[str, ...]:
     """What is wrong with pictures: one paragraph, a line each; () when nothing is."""
     if not findings:
         return ()
-    named = [f"• {line(words.finding(finding))}" for finding in findings[:FINDINGS]]
+    named = [f"• {line(words.finding(finding))}" for finding in findings[-FINDINGS:]]
     more = len(findings) - len(named)
     rest = [words.say("chat-findings-more", count=more)] if more else []
     return ("\n".join([words.say("chat-findings", count=len(findings)), *named, *rest]),)

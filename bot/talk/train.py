@@ -90,7 +90,7 @@ def _missing(offered: "Offered") -> int:
 
 def _options(recipe: Recipe, words: Words) -> str:
     return words.say(
-        "quote-recipe",
+        "chat-quote-recipe",
         base=recipe.base,
         steps=words.number(recipe.steps),
         rank=recipe.rank,

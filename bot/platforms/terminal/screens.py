@@ -13,7 +13,8 @@ from rich.console import Console, Group, RenderableType
 from bot.platforms.terminal import paint
 from bot.platforms.terminal.lines import lines_of
 from notifier.card import Card
-from notifier.ports import MessageId
+from notifier.ports import MessageId, Unreachable
+from pipeline.domain.text import clean
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -32,8 +33,8 @@ class Screen(Protocol):
     async def live(self, cards: Live, changed: MessageId, /) -> None:
         """Keep `cards` (the newest last) in sight, redrawn in place; `changed` is the one that did."""
 
-    def echo(self, line: str) -> None:
-        """Print what a person said."""
+    def note(self, line: str, style: str = "", /) -> None:
+        """Print one line of nobody's message, while nobody types."""
 
     def lines(self) -> AsyncIterator[str]:
         """What is typed, until the end of the input."""
@@ -62,19 +63,24 @@ class Pipe:
         if changed in cards:
             await self.post(changed, *cards[changed])
 
-    def echo(self, line: str) -> None:
-        self._write(f"{ECHO}{line}\n")
+    def note(self, line: str, _style: str = "") -> None:
+        self._write(f"{clean(line, paint.MOST)}\n")
 
     def lines(self) -> AsyncIterator[str]:
         return lines_of(self._stdin.fileno())
 
     def close(self) -> None:
-        self._stdout.flush()
+        """Every block was flushed as it was written."""
 
     def _write(self, text: str) -> None:
         encoding = self._stdout.encoding or "utf-8"
-        self._stdout.write(text.encode(encoding, "replace").decode(encoding))  # a C locale must not end a job's news
-        self._stdout.flush()
+        try:
+            self._stdout.write(
+                text.encode(encoding, "replace").decode(encoding)
+            )  # a C locale must not end a job's news
+            self._stdout.flush()
+        except OSError as gone:  # nobody holds the other end
+            raise Unreachable from gone
 
 
 class Display:
@@ -97,8 +103,8 @@ class Display:
             self._live.start()
         self._live.update(_stack(cards, self._console), refresh=True)
 
-    def echo(self, line: str) -> None:
-        self._console.print(paint.plain(f"{ECHO}{line}", "bold"))
+    def note(self, line: str, style: str = "") -> None:
+        self._console.print(paint.plain(line, style))
 
     def lines(self) -> AsyncIterator[str]:
         return lines_of(self._stdin.fileno())
@@ -125,8 +131,8 @@ class Prompt:
         if self._session is not None:
             self._session.app.invalidate()
 
-    def echo(self, line: str) -> None:
-        self._console.print(paint.plain(f"{ECHO}{line}", "bold"))
+    def note(self, line: str, style: str = "") -> None:
+        self._console.print(paint.plain(line, style))
 
     async def lines(self) -> AsyncIterator[str]:
         from prompt_toolkit import ANSI, PromptSession  # noqa: PLC0415  # 0.15 s that only a real terminal pays for
@@ -138,7 +144,7 @@ class Prompt:
             except (EOFError, KeyboardInterrupt):
                 return
             if line.strip():
-                self.echo(line)
+                self.note(f"{ECHO}{line}", "bold")
                 yield line
 
     def close(self) -> None:

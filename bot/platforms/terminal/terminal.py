@@ -10,7 +10,7 @@ from typing import Final, TextIO
 
 from bot.platforms.terminal import paint
 from bot.platforms.terminal.lines import parted
-from bot.platforms.terminal.screens import screen_of
+from bot.platforms.terminal.screens import ECHO, screen_of
 from bot.ports import Hear, Said
 from notifier.card import Card, Tone
 from notifier.ports import MessageId
@@ -18,7 +18,7 @@ from pipeline.domain.ids import Identity
 from pipeline.domain.job import Address
 
 REMEMBERED: Final = 200  # messages that can still be edited, and whose numbers still press something
-YOU: Final = Identity("terminal:you")
+ME: Final = Identity("terminal:me")
 REST: Final = 1.0  # seconds between two blocks of one message in a pipe
 
 
@@ -32,7 +32,7 @@ class Terminal:
         *,
         stdin: TextIO | None = None,
         stdout: TextIO | None = None,
-        identity: Identity = YOU,
+        identity: Identity = ME,
         locale: str = "en",
         here: Path | None = None,
         rest: float = REST,
@@ -97,9 +97,20 @@ class Terminal:
         """Courier.send_file: the file is on this machine already, so its path is enough."""
         await self.show(to, Card(title="", lines=(caption, str(file)), final=True), None)
 
-    def echo(self, line: str) -> None:
-        """Print `line` as if it had been typed: for a play that types by itself."""
-        self._screen.echo(line)
+    # --- for a play that types by itself
+
+    async def echo(self, text: str, *files: Path) -> None:
+        """Print what a person would have typed."""
+        self._screen.note(f"{ECHO}{' '.join([text, *map(str, files)])}", "bold")
+        await asyncio.sleep(0)
+
+    def narrate(self, text: str) -> None:
+        """Print what is nobody's message."""
+        self._screen.note(text, "italic")
+
+    def first_action(self) -> str | None:
+        """What the first button of the newest card with buttons does."""
+        return next((card.buttons[0].action for card in reversed(self._cards.values()) if card.buttons), None)
 
     def close(self) -> None:
         """Leave the screen as it was found."""
