@@ -198,16 +198,6 @@ def apply(state: State, command: Command) -> tuple[State, Entry]:
     return after, entry
 
 
-def fold(account: AccountId, entries: Iterable[Entry]) -> State:
-    """Live an account again from its first entry. Raises ValueError where an entry is not what its command does."""
-    state = State(account=account)
-    for entry in entries:
-        state, again = apply(state, entry.command)
-        if again != entry:
-            raise ValueError(account, entry.seq)
-    return state
-
-
 Keyed = TypeVar("Keyed", Held, Captured)
 Outcome = tuple[State, tuple[Part, ...]] | Why
 

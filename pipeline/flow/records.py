@@ -7,8 +7,12 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from pipeline.domain.account import Person
+from pipeline.domain.catalogue import Model
 from pipeline.domain.dataset import Manifest
+from pipeline.domain.draft import Draft
 from pipeline.domain.job import Job
+from pipeline.domain.ledger import Entry, State
 from pipeline.domain.progress import Progress
 from pipeline.domain.quote import Quote
 from pipeline.domain.recipe import Recipe
@@ -16,12 +20,12 @@ from pipeline.domain.recipe import Recipe
 COLLECTIONS: Final[Mapping[str, tuple[str, ...]]] = {  # name -> its indexed scalars
     "jobs": ("account", "stage", "changed_ms"),
     "progress": ("changed_ms",),
-    "accounts": (),  # the ledger's: one document an account
+    "accounts": ("account", "waiting"),  # the ledger's: one document an account; waiting: entries in its outbox
     "entries": ("account", "seq"),
     "identities": ("account",),
     "drafts": ("changed_ms",),
     "quotes": (),
-    "models": ("account", "public", "made_ms"),
+    "models": ("job", "account", "public", "made_ms"),
     "shown": ("job",),
     "shuns": ("until_ms",),
     "settings": (),
@@ -39,9 +43,23 @@ class OpenQuote:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Book:
+    """An account's points as stored: their state, and the newest entries. `version` None: not stored yet."""
+
+    state: State
+    outbox: tuple[Entry, ...] = ()
+    version: int | None = None
+
+
 _JOB: Final = TypeAdapter(Job)
 _PROGRESS: Final = TypeAdapter(Progress)
 _QUOTE: Final = TypeAdapter(OpenQuote)
+_BOOK: Final = TypeAdapter(Book)
+_ENTRY: Final = TypeAdapter(Entry)
+_PERSON: Final = TypeAdapter(Person)
+_MODEL: Final = TypeAdapter(Model)
+_DRAFT: Final = TypeAdapter(Draft)
 
 
 def job_doc(job: Job) -> dict[str, Any]:
@@ -69,6 +87,51 @@ def quote_doc(open_quote: OpenQuote) -> dict[str, Any]:
 
 def quote_from(doc: Mapping[str, Any]) -> OpenQuote:
     return _QUOTE.validate_python({key: value for key, value in doc.items() if key != "version"})
+
+
+def book_doc(book: Book) -> dict[str, Any]:
+    doc: dict[str, Any] = _BOOK.dump_python(book, mode="json")
+    return {**doc, "account": book.state.account, "waiting": len(book.outbox)}
+
+
+def book_from(doc: Mapping[str, Any]) -> Book:
+    return _BOOK.validate_python({key: doc[key] for key in ("state", "outbox", "version")})
+
+
+def entry_doc(entry: Entry) -> dict[str, Any]:
+    doc: dict[str, Any] = _ENTRY.dump_python(entry, mode="json")
+    return doc
+
+
+def entry_from(doc: Mapping[str, Any]) -> Entry:
+    return _ENTRY.validate_python({key: value for key, value in doc.items() if key != "version"})
+
+
+def person_doc(person: Person) -> dict[str, Any]:
+    doc: dict[str, Any] = _PERSON.dump_python(person, mode="json")
+    return doc
+
+
+def person_from(doc: Mapping[str, Any]) -> Person:
+    return _PERSON.validate_python({key: value for key, value in doc.items() if key != "version"})
+
+
+def model_doc(model: Model) -> dict[str, Any]:
+    doc: dict[str, Any] = _MODEL.dump_python(model, mode="json")
+    return {**doc, "made_ms": ms(model.made_at)}
+
+
+def model_from(doc: Mapping[str, Any]) -> Model:
+    return _MODEL.validate_python({key: value for key, value in doc.items() if key not in {"made_ms", "version"}})
+
+
+def draft_doc(draft: Draft) -> dict[str, Any]:
+    doc: dict[str, Any] = _DRAFT.dump_python(draft, mode="json")
+    return {**doc, "changed_ms": ms(draft.changed_at) if draft.changed_at else 0}
+
+
+def draft_from(doc: Mapping[str, Any]) -> Draft:
+    return _DRAFT.validate_python({key: value for key, value in doc.items() if key != "changed_ms"})
 
 
 def ms(at: datetime) -> int:
