@@ -16,7 +16,7 @@ from pipeline.flow.catalogue import Catalogue
 from pipeline.flow.drafts import Drafts
 from pipeline.flow.ledger import Ledger
 
-from bot.desk import Desk
+from bot.desk import Desk, Premises
 from notifier.modelcard import CardWriter
 from notifier.ports import Courier
 from notifier.relay import Relay
@@ -127,9 +127,16 @@ def _built(
         clock=clock, pace=settings.rhythm(), store=store, provider=provider, ledger=open_books.ledger, engine=engine,
         house=house,
     )  # fmt: skip
+    desk = Desk(
+        intake, couriers, Words, clock,
+        Premises(
+            spool=spool.root, tariff=settings.tariff(), publish=settings.default_publish, simulated=settings.simulated,
+            pace=settings.rhythm(),
+        ),
+    )  # fmt: skip
     return Station(
         books=open_books, house=house, provider=provider, intake=intake, relay=relay, sweeps=sweeps, spool=spool,
-        nursery=tasks, desk=Desk(intake, couriers, Words, clock),
+        nursery=tasks, desk=desk,
     )  # fmt: skip
 
 

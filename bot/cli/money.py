@@ -34,7 +34,7 @@ def grant(
         from pipeline.domain.money import Points  # noqa: PLC0415  # keeps --help quick
 
         async with books(settings) as open_books:
-            account = await open_books.accounts.reserve(Identity(who))
+            account = await open_books.accounts.made(Identity(who))
             name = key or spell(open_books.dice.getrandbits(60), 12)
             await open_books.ledger.deposit(account, f"grant:{name}", Points(points), source=f"grant: {reason[:80]}")
             balance = await open_books.ledger.balance(account)

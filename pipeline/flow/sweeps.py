@@ -78,8 +78,9 @@ class Sweeps:
         done = await self.store.find("jobs", equal={"stage": Stage.DONE.value}, order="-changed_ms", limit=50)
         for doc in done:
             job = job_from(doc)
-            if not await self.ledger.settled(job.account, f"{job.id}:hold"):
-                await self.ledger.release(job.account, f"{job.id}:release", f"{job.id}:hold")
+            keys = (f"{job.id}:capture", f"{job.id}:release")
+            if not any([await self.ledger.entry(job.account, key) for key in keys]):
+                await self.ledger.release(job.account, keys[1], f"{job.id}:hold")
 
     async def _live_jobs(self) -> list[Job]:
         live = [stage.value for stage in Stage if stage is not Stage.DONE]

@@ -37,7 +37,7 @@ class Run:
         kept = [f"{job}_{step:09d}.safetensors" for step in self._saves(elapsed)]
         return [*kept, f"{job}.safetensors"] if self._finished(elapsed) and not self.empty else kept
 
-    def step_of(self, remote: str, elapsed: float) -> int:
+    def step_of(self, remote: str) -> int:
         stem = remote.rsplit("/", 1)[1].removesuffix(".safetensors")
         return int(stem.rsplit("_", 1)[1]) if "_" in stem else self.steps
 

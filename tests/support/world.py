@@ -318,7 +318,7 @@ class Box:
 
     async def get(self, remote: str, local: Path, *, cap: int) -> Sha256:
         assert self.rented.run is not None
-        local.write_text(str(self.rented.run.step_of(remote, self._elapsed())))
+        local.write_text("picture" if "/samples/" in remote else str(self.rented.run.step_of(remote)))
         return ZERO
 
     async def list(self, remote: str, *, most: int = 500) -> list[tuple[str, int]]:

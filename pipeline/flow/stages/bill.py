@@ -22,8 +22,8 @@ async def play(job: Job, kit: Kit) -> Job:
         await kit.ledger.release(job.account, f"{job.id}:release", hold_key(job))
         charged = Points(0)
     else:
-        charged = due(job, kit)
-        await kit.ledger.capture(job.account, f"{job.id}:capture", hold_key(job), charged)
+        taken = await kit.ledger.capture(job.account, f"{job.id}:capture", hold_key(job), due(job, kit))
+        charged = taken.points
     if job.artifact is None and job.repo:
         await _withdraw(job, kit)
     billed = Billed(charged=charged, returned=Points(job.quote.ceiling - charged))
