@@ -81,6 +81,12 @@ class Chat:
     at_once: int = 0
     most_at_once: int = 0
 
+    @property
+    def only(self) -> Card:
+        """The one message there is, as it stands."""
+        (card,) = self.messages.values()
+        return card
+
     async def show(self, to: Address, card: Card, over: MessageId | None) -> MessageId:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)

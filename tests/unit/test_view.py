@@ -93,7 +93,7 @@ def test_a_move_is_told_until_another_machine_is_there() -> None:
 
 
 def test_only_the_time_in_training_counts_as_training() -> None:
-    assert folded(NEWS).trained == timedelta(minutes=(5 - 3) + (10 - 8))
+    assert folded(NEWS).trained == timedelta(minutes=(4 - 3) + (10 - 8))
 
 
 def test_the_bar_of_an_earlier_stage_moves_none_of_this_one() -> None:

@@ -26,7 +26,7 @@ FAULTS: Final = ("UserFault", "OperatorFault", "HostFault", "HostSilent")
 EN: Final = Words("en", strict=True)
 
 
-class _Blanks(Visitor):  # type: ignore[misc]  # fluent.syntax ships no types
+class _Blanks(Visitor):
     def __init__(self) -> None:
         super().__init__()
         self.names: set[str] = set()
