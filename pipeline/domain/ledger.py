@@ -191,9 +191,10 @@ def apply(state: State, command: Command) -> tuple[State, Entry]:
     Raises ValueError for points that are no amount (a bug of the caller).
     """
     _check(command)
-    outcome = _outcome(state, command)
-    after, parts, why = (state, (), outcome) if isinstance(outcome, Why) else (*outcome, None)
-    after = _tidied(replace(after, seq=state.seq + 1), command.at)
+    before = _expired(replace(state, seq=state.seq + 1), command.at)
+    outcome = _outcome(before, command)
+    after, parts, why = (before, (), outcome) if isinstance(outcome, Why) else (*outcome, None)
+    after = _swept(after)
     entry = Entry(account=after.account, seq=after.seq, command=command, why=why, parts=parts, balance=after.balance)
     return after, entry
 
@@ -227,7 +228,7 @@ def _outcome(state: State, command: Command) -> Outcome:
 def _deposit(state: State, command: Deposit) -> Outcome:
     lot = Lot(
         key=command.key, points=command.points, left=command.points, rate=command.rate, source=command.source,
-        born=state.seq + 1,
+        born=state.seq,
     )  # fmt: skip
     return replace(state, lots=(*state.lots, lot)), (Part(lot.key, lot.points, lot.rate),)
 
@@ -299,10 +300,13 @@ def _named(among: Iterable[Keyed], key: str) -> Keyed | None:
     return next((one for one in among if one.key == key), None)
 
 
-def _tidied(state: State, now: datetime) -> State:
-    """Forget captures past their window, and spent lots that nothing may return to."""
-    captures = tuple(one for one in state.captures if now - one.at <= REFUND_WINDOW)
-    named = [hold.parts for hold in state.holds] + [one.parts for one in captures]
+def _expired(state: State, now: datetime) -> State:
+    """Captures past their window can no longer be refunded."""
+    return replace(state, captures=tuple(one for one in state.captures if now - one.at <= REFUND_WINDOW))
+
+
+def _swept(state: State) -> State:
+    """Spent lots that nothing may return to are forgotten."""
+    named = [one.parts for one in state.holds] + [one.parts for one in state.captures]
     wanted = {part.lot for parts in named for part in parts}
-    lots = tuple(lot for lot in state.lots if lot.left or lot.key in wanted)
-    return replace(state, lots=lots, captures=captures)
+    return replace(state, lots=tuple(lot for lot in state.lots if lot.left or lot.key in wanted))
