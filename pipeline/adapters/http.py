@@ -12,10 +12,12 @@ from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
 import httpx
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from pipeline.adapters.redact import secrets
 from pipeline.domain.faults import OperatorFault
 from pipeline.domain.text import line
+from pipeline.ports import Pace
 
 BODY_CAP: Final = 8 * 1024 * 1024
 TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
@@ -79,6 +81,20 @@ def loopback(url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
+def need_https(url: str) -> None:
+    """Raise OperatorFault("url-not-https") when a secret sent to `url` could be read on its way."""
+    if urlsplit(url).scheme != "https" and not loopback(url):
+        raise OperatorFault("url-not-https", host=line(urlsplit(url).hostname or "", 80))
+
+
+def reads(pace: Pace, tries: int = 4) -> AsyncRetrying:
+    """Call something that changes nothing again while it is Unanswered: half a second, then longer, with jitter."""
+    nap = wait_random_exponential(multiplier=pace.seconds(0.5), max=pace.seconds(8))
+    return AsyncRetrying(
+        stop=stop_after_attempt(tries), wait=nap, retry=retry_if_exception_type(Unanswered), reraise=True
+    )
+
+
 class Http:
     """One service: paths below one base address. A redirect is an answer like any other."""
 
@@ -95,9 +111,8 @@ class Http:
 
         Raises OperatorFault("url-not-https") for a secret over plain http:// to another machine.
         """
-        if urlsplit(base).scheme != "https" and bearer and not loopback(base):
-            raise OperatorFault("url-not-https", host=line(urlsplit(base).hostname or "", 80))
         if bearer:
+            need_https(base)
             secrets.learn(bearer)
         self.base = base.rstrip("/")
         self._seconds = seconds

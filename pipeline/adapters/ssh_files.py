@@ -195,10 +195,10 @@ async def _within(seconds: float, work: Awaitable[T]) -> T:
 
 async def listing(box: Box, remote: str, most: int) -> list[tuple[str, int]]:
     """Plain files with plain names. A box that lists for ever is cut off: HostFault("output-too-big")."""
-    script = f"find {plain(remote)} -maxdepth 1 -type f -printf '%s %f\\n' 2>/dev/null | head -n {most}"
+    script = f"find {plain(remote)} -maxdepth 1 -type f -printf '%s %f\\0' 2>/dev/null | head -zn {most}"
     said = await box.run(Command("list", script, cap=LISTING_CAP * (most + 1)))
     found: dict[str, int] = {}
-    for row in said.out.split(b"\n")[:most]:
+    for row in said.out.split(b"\0")[:most]:
         size, _, name = row.decode("utf-8", "replace").partition(" ")
         if NAME.fullmatch(name) and name not in {".", ".."} and re.fullmatch(r"[0-9]{1,15}", size):
             found[name] = int(size)

@@ -5,9 +5,7 @@ import random
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
-
-from pipeline.adapters.http import Http, Reply, Unanswered
+from pipeline.adapters.http import Http, Reply, Unanswered, reads
 from pipeline.adapters.providers.vast import errors
 from pipeline.domain.faults import OperatorFault
 from pipeline.ports import Pace
@@ -16,7 +14,6 @@ from pipeline.ports import Pace
 GAPS: Final[Mapping[str, float]] = {
     "create": 4.5, "search": 6.0, "list": 1.0, "show": 2.0, "destroy": 3.0, "keys": 1.0, "key": 1.0, "user": 1.0,
 }  # fmt: skip
-READS: Final = 4  # tries of one read
 LONGEST_NAP: Final = 15.0
 
 
@@ -35,12 +32,8 @@ class Line:
 
         Raises OperatorFault: "market-down", "market-busy", or what the refusal means.
         """
-        nap = wait_random_exponential(multiplier=self._pace.seconds(0.5), max=self._pace.seconds(8))
-        tries = AsyncRetrying(
-            stop=stop_after_attempt(READS), wait=nap, retry=retry_if_exception_type(Unanswered), reraise=True
-        )
         try:
-            return await tries(self._read, name, method, path, **request)
+            return await reads(self._pace)(self._read, name, method, path, **request)
         except Unanswered as error:
             raise OperatorFault("market-down", why=error.why) from None
 
