@@ -1,0 +1,344 @@
+"""The desk before a small office in memory: what a person reads, and what was really done."""
+
+import asyncio
+import subprocess
+import sys
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.desk import Desk, Premises
+from bot.ports import Office as OfficePort
+from bot.ports import Said
+from notifier.card import Card, Tone
+from notifier.ports import MessageId, Unreachable
+from notifier.words import Words
+from pipeline.domain.catalogue import Model
+from pipeline.domain.dataset import Finding, Inspection
+from pipeline.domain.faults import OperatorFault, UserFault
+from pipeline.domain.ids import AccountId, Identity, JobId, Sha256, Slug
+from pipeline.domain.job import Address
+from pipeline.domain.money import Points
+from tests.support.notified import Chat, picture_of
+from tests.support.office import Office, picture, pictures
+from tests.support.virtual import EPOCH
+
+ZIP, MORE, BROKEN = Path("pictures.zip"), Path("more.zip"), Path("broken.zip")
+FILES = {
+    ZIP: pictures(*range(12)),
+    MORE: pictures(*range(20, 25)),
+    BROKEN: UserFault("not-an-archive"),
+    **{Path(f"{n}.jpg"): pictures(n) for n in range(30)},
+}
+EN = Words("en", strict=True)
+COPIED = EN.say("chat-quote-copied")
+
+
+@dataclass
+class Booth:
+    """People, a desk, an office and a chat."""
+
+    office: Office = field(default_factory=lambda: Office(FILES))
+    chat: Chat = field(default_factory=Chat)
+    at: datetime = EPOCH
+
+    def __post_init__(self) -> None:
+        office: OfficePort = self.office
+        self.desk = Desk(office, {"memory": self.chat}, lambda _: EN, self, Premises(spool=Path("spool")))
+
+    def now(self) -> datetime:
+        return self.at
+
+    def hear(self, *remarks: Said) -> list[Card]:
+        """Say `remarks` one after the other; the cards that were sent or edited meanwhile."""
+        before = len(self.chat.calls)
+
+        async def talk() -> None:
+            for remark in remarks:
+                await self.desk.hear(remark)
+
+        asyncio.run(talk())
+        return [card for _, _, card in self.chat.calls[before:]]
+
+    def quoted(self) -> Card:
+        return self.hear(said("/train ohwx steps=30", ZIP))[-1]
+
+    def started(self) -> JobId:
+        quote = self.quoted()
+        self.hear(pressed(quote.buttons[0].action))
+        return self.office.filed[0].id
+
+
+def said(text: str = "", *files: Path, who: str = "ann") -> Said:
+    return Said(identity=Identity(f"memory:{who}"), address=Address("memory", who), text=text, attachments=files)
+
+
+def pressed(action: str, message: str = "m1", who: str = "ann") -> Said:
+    return replace(said(who=who), pressed=action, message=MessageId(message))
+
+
+def read(cards: list[Card]) -> str:
+    return "\n".join(picture_of(card) for card in cards)
+
+
+def test_a_zip_with_train_is_answered_with_one_quote_card_and_nothing_else() -> None:
+    (quote,) = Booth().hear(said("/train ohwx steps=30", ZIP))
+    assert quote.title == "Train ohwx on 12 pictures?"
+    assert "12 pictures are ready." in quote.lines
+    fields = dict(quote.fields)
+    assert fields["Expected price"] == "6,000 points ($0.60)"
+    assert fields["Ceiling"] == "8,400 points ($0.84)"
+    assert fields["Training starts"] == "in about 15 min"
+    assert fields["Model ready"] == "in about 2 hr, 13 min"
+    assert fields["Balance after"] == "94,000 points"
+    assert [button.label for button in quote.buttons] == ["Start", "Change", "Cancel"]
+
+
+def test_the_first_button_of_a_quote_starts_the_job_and_leaves_the_first_message_to_the_relay() -> None:
+    booth = Booth()
+    quote = booth.quoted()
+    sent = len(booth.chat.messages)
+    edits = booth.hear(pressed(quote.buttons[0].action))
+    assert [job.recipe.steps for job in booth.office.filed] == [30]
+    assert len(booth.chat.messages) == sent
+    assert edits == [replace(quote, buttons=(), final=True)]
+
+
+def test_start_pressed_twice_is_one_job_and_later_on_says_so() -> None:
+    booth = Booth()
+    start = booth.quoted().buttons[0].action
+    booth.hear(pressed(start), pressed(start))
+    assert len(booth.office.filed) == 1
+    booth.at += timedelta(minutes=5)
+    assert read(booth.hear(pressed(start))) == read([Card(title="", lines=(EN.say("chat-already-started"),))])
+
+
+def test_a_late_photo_forces_a_new_quote() -> None:
+    booth = Booth()
+    start = booth.quoted().buttons[0].action
+    (_, refusal) = booth.hear(said("", MORE), pressed(start))
+    assert EN.fault(UserFault("quote-changed")) in refusal.lines
+    assert booth.office.filed == []
+    assert booth.hear(said("/train"))[-1].buttons[0].action != start
+
+
+def test_the_first_quote_says_where_the_pictures_go_and_after_an_order_it_is_known() -> None:
+    booth = Booth()
+    assert COPIED in booth.quoted().lines
+    booth.started()
+    assert COPIED not in booth.quoted().lines
+
+
+def test_a_purse_below_the_ceiling_is_said_on_the_quote() -> None:
+    booth = Booth(office=Office(FILES, purse=Points(8000)))
+    quote = booth.quoted()
+    assert quote.tone is Tone.BAD
+    assert "You need 400 points more: the ceiling must be covered before it can start." in quote.lines
+
+
+def test_what_is_wrong_with_pictures_is_named_on_the_quote_and_long_lists_are_counted() -> None:
+    found = [Finding("broken-picture", f"{n}.jpg") for n in range(7)]
+    office = Office({ZIP: Inspection(tuple(picture(n) for n in range(12)), tuple(found))})
+    told = read([Booth(office=office).quoted()])
+    assert "7 remarks about the pictures:" in told
+    assert "6.jpg: left out, the picture is damaged." in told
+    assert "… and 2 more." in told
+    assert "0.jpg" not in told
+
+
+def test_too_few_pictures_are_one_sentence_and_no_quote() -> None:
+    booth = Booth()
+    (answer,) = booth.hear(said("/train ohwx", MORE))
+    assert answer.lines == (EN.fault(UserFault("dataset-too-small", have=5, need=10)),)
+    assert booth.office.quotes == {}
+
+
+@pytest.mark.parametrize("text", ["/train ohwx", ""])
+def test_a_file_that_is_no_archive_is_one_sentence(text: str) -> None:
+    (answer,) = Booth().hear(said(text, BROKEN))
+    assert answer.lines == (EN.fault(UserFault("not-an-archive")),)
+
+
+def test_one_broken_file_of_three_keeps_no_other_out() -> None:
+    booth = Booth()
+    refusal, count = booth.hear(said("", ZIP, BROKEN, MORE))
+    assert refusal.lines == (EN.fault(UserFault("not-an-archive")),)
+    assert count.title == "17 pictures in the draft"
+
+
+def test_an_album_of_ten_remarks_at_once_is_counted_by_one_message() -> None:
+    booth = Booth()
+    booth.chat.seconds = 0.001
+
+    async def album() -> None:
+        async with asyncio.TaskGroup() as group:
+            for n in range(10):
+                group.create_task(booth.desk.hear(said("", Path(f"{n}.jpg"))))
+
+    asyncio.run(album())
+    (count,) = booth.chat.messages.values()
+    assert count.title == "10 pictures in the draft"
+    assert booth.chat.most_at_once == 1
+
+
+def test_a_picture_after_other_words_is_counted_in_a_new_message_below_them() -> None:
+    booth = Booth()
+    booth.hear(said("", Path("1.jpg")), said("/help"), said("", Path("2.jpg")))
+    assert [card.title for card in booth.chat.messages.values()] == [
+        "One picture in the draft",
+        "What I can do",
+        "2 pictures in the draft",
+    ]
+
+
+def test_dataset_names_the_smallest_by_the_number_that_drop_takes() -> None:
+    booth = Booth()
+    (shown,) = booth.hear(said("", ZIP), said("/dataset"))[1:]
+    assert "No. 1: 1000 × 600 0.jpg" in read([shown])
+    (dropped,) = booth.hear(said("/dataset drop 1"))
+    assert dropped.title == "11 pictures in the draft"
+    assert "No. 1: 1001 × 601 1.jpg" in read([dropped])
+    (refused,) = booth.hear(said("/dataset drop 99"))
+    assert refused.lines == (EN.fault(UserFault("no-such-picture", got=99)),)
+    (cleared,) = booth.hear(pressed(shown.buttons[0].action))
+    assert cleared.title == "No pictures in the draft"
+
+
+def test_cancel_on_a_quote_takes_its_buttons_and_starts_nothing() -> None:
+    booth = Booth()
+    quote = booth.quoted()
+    (declined,) = booth.hear(pressed(quote.buttons[2].action))
+    assert declined.lines == (EN.say("chat-declined"),)
+    assert list(booth.chat.messages.values()) == [declined]
+    assert booth.office.filed == []
+
+
+def test_cancel_on_a_quote_that_was_started_does_not_claim_that_nothing_runs() -> None:
+    booth = Booth()
+    quote = booth.quoted()
+    booth.hear(pressed(quote.buttons[0].action))
+    (answer,) = booth.hear(pressed(quote.buttons[2].action))
+    assert answer.lines == (EN.say("chat-already-started"),)
+
+
+def test_change_keeps_draft_and_options_and_train_goes_on_from_them() -> None:
+    booth = Booth()
+    quote = booth.quoted()
+    (how,) = booth.hear(pressed(quote.buttons[1].action))
+    assert "/train ohwx steps=30" in how.lines[0]
+    (again,) = booth.hear(said("/train rank=32"))
+    assert again.title == quote.title
+    assert booth.office.quotes[AccountId("account of memory:ann")].recipe.steps == 30
+
+
+def test_stop_typed_is_answered_and_stop_pressed_is_left_to_the_live_card() -> None:
+    booth = Booth()
+    job = booth.started()
+    assert booth.hear(pressed(f"stop:{job}")) == []
+    assert booth.office.filed[0].wish == "stop"
+    (answer,) = booth.hear(said("/cancel"))
+    assert answer.lines == (EN.say("chat-wish-cancel", slug="ohwx"),)
+    assert booth.office.filed[0].wish == "cancel"
+
+
+@pytest.mark.parametrize("who", ["bob", "operator"])
+@pytest.mark.parametrize("verb", ["stop", "cancel", "start", "change", "decline"])
+def test_every_button_of_a_foreign_job_is_answered_as_one_that_does_not_exist(verb: str, who: str) -> None:
+    booth = Booth()
+    quote = booth.quoted()
+    job = booth.started()
+    theirs = job if verb in {"stop", "cancel"} else quote.buttons[0].action.partition(":")[2]
+    foreign = read(booth.hear(pressed(f"{verb}:{theirs}", who=who)))
+    absent = read(booth.hear(pressed(f"{verb}:{'0' * len(theirs)}", who=who)))
+    assert foreign == absent
+    assert foreign
+    assert booth.office.filed[0].wish is None
+    assert len(booth.office.filed) == 1
+
+
+def test_foreign_jobs_and_private_models_are_not_there_for_words_either() -> None:
+    booth = Booth()
+    job = booth.started()
+    booth.office.listed.append(a_model())
+    for command in (f"/status {job}", f"/stop {job}", f"/cancel {job}"):
+        assert read(booth.hear(said(command, who="bob"))) == read(booth.hear(said("/status 000000000000", who="bob")))
+    assert EN.say("chat-models-none") in read(booth.hear(said("/models", who="bob")))
+    told = read(booth.hear(said("/model ohwx", who="bob")))
+    assert told == read(booth.hear(said("/model nothing", who="bob"))).replace("nothing", "ohwx")
+
+
+def test_no_button_carries_more_than_64_bytes() -> None:
+    booth = Booth()
+    booth.started()
+    cards = [booth.quoted(), *booth.hear(said("/dataset"), said("/status"))]
+    assert all(len(button.action.encode()) <= 64 for card in cards for button in card.buttons)
+    assert sum(len(card.buttons) for card in cards) >= 5
+
+
+def test_status_is_the_live_card_of_the_moment_and_says_when_there_is_none() -> None:
+    booth = Booth()
+    assert EN.say("chat-jobs-none") in read(booth.hear(said("/status")))
+    job = booth.started()
+    (card,) = booth.hear(said(f"/status {job}"))
+    assert card.title == EN.say("running-title", slug="ohwx")
+    assert card.final
+    (listed,) = booth.hear(said("/jobs"))
+    assert listed.fields == ((job, "ohwx: checking and packing your pictures, 30 steps, ordered 0 sec ago"),)
+
+
+def a_model() -> Model:
+    return Model(
+        slug=Slug("ohwx"), account=AccountId("account of memory:ann"), job=JobId("k3v9aaaaaaaa"), trigger="ohwx",
+        base="flux1-dev", name="", url="https://hub.example/ann/ohwx", repo="ann/ohwx", public=False,
+        sha256=Sha256("a" * 64), size=171_969_664, step=250, steps=2000, incomplete=True, made_at=EPOCH,
+        sheet="sheets/k3v9.jpg", pictures=12, rank=16, lr=1e-4,
+    )  # fmt: skip
+
+
+def test_a_model_shows_how_to_call_it_where_it_is_and_what_it_is() -> None:
+    booth = Booth()
+    booth.office.listed.append(a_model())
+    (listed, card) = booth.hear(said("/models"), said("/model ohwx"))
+    assert listed.fields == (("ohwx", "trigger ohwx, flux1-dev, 250 steps, yours"),)
+    assert "<lora:ohwx:0.8>" in card.lines[0]
+    assert "https://hub.example/ann/ohwx" in card.lines
+    assert card.picture == Path("spool/sheets/k3v9.jpg")
+    told = read([card])
+    assert "Incomplete: stopped at step 250." in told
+    assert "172 MB" in told
+    assert "a" * 64 in told
+
+
+def test_balance_and_receipts_tell_what_is_there_and_what_is_held() -> None:
+    booth = Booth()
+    job = booth.started()
+    (balance, receipts) = booth.hear(said("/balance"), said("/receipts"))
+    assert balance.fields == (("Available", "91,600 points ($9.16)"), ("Held for trainings", "8,400 points"))
+    assert [what for what, _ in receipts.fields] == [f"Held for training {job}", "Welcome points"]
+    assert receipts.fields[0][1] == "8,400 points, 0 sec ago; available after it: 91,600 points"
+
+
+def test_our_own_fault_is_one_kind_sentence_and_the_next_remark_is_heard() -> None:
+    booth = Booth()
+    for error, blame in ((OperatorFault("store-locked"), "operator"), (RuntimeError("secret"), "bug")):
+        booth.office.raises = error
+        (answer,) = booth.hear(said("/jobs"))
+        assert answer.lines == (EN.say(f"blame-{blame}"),)
+    assert booth.hear(said("/help"))
+
+
+def test_hear_never_raises_even_when_nobody_can_be_answered() -> None:
+    booth = Booth()
+    booth.chat.fails = [Unreachable(), RuntimeError("wire"), RuntimeError("wire")]
+    assert booth.hear(said("/help"), said("/help")) == []
+    lost = replace(said("/help"), address=Address("nowhere", "7"))
+    assert booth.hear(lost) == []
+    assert booth.hear(said("/help"))
+
+
+def test_the_desk_starts_without_any_chat_library() -> None:
+    seen = "import sys, bot.desk; print([name for name in ('rich','prompt_toolkit','aiogram','matplotlib') if name in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
