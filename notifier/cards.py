@@ -8,6 +8,7 @@ from typing import Final
 from notifier.card import Button, Card, Tone
 from notifier.view import JobView
 from notifier.words import Words
+from pipeline.domain.events import Delayed
 from pipeline.domain.faults import Blame
 from pipeline.domain.money import MicroUsd, Points
 from pipeline.domain.progress import Progress
@@ -19,6 +20,7 @@ QUIET: Final = timedelta(minutes=1)  # a silence longer than this is explained
 TICK: Final = timedelta(seconds=15)  # the cost moves in these, so that waiting is not an edit every second
 GIGA, MEGA = 10**9, 10**6
 PLAIN_PACE: Final = Pace()
+AT_WORK: Final = frozenset({Stage.UPLOAD, Stage.FETCH, Stage.TRAIN, Stage.COLLECT})  # a boot is silent by nature
 KEEPABLE: Final = frozenset({Stage.TRAIN, Stage.COLLECT})  # where "stop and keep" has something to keep
 
 
@@ -50,12 +52,16 @@ def _running(view: JobView, words: Words, now: datetime, pace: Pace) -> Card:
 
 def _leaving(view: JobView, words: Words) -> Card:
     """The way out: what became of it is said at once, the closing stages go on under it."""
-    left = view.end
-    said = _why(view, words) if left is End.FAILED else words.say(f"{left}-closing")
+    failed = view.end is End.FAILED
+    ours = failed and _blame(view) is not Blame.USER
     return Card(
-        title=words.say(f"{left}-title", slug=view.slug),
-        lines=(said, _chapter(view, words)),
-        tone=Tone.BAD if left is End.FAILED else Tone.BUSY,
+        title=words.say(f"{view.end}-title", slug=view.slug),
+        lines=_said(
+            _why(view, words) if failed else words.say(f"{view.end}-closing"),
+            words.say("failed-closing") if ours else "",
+            _chapter(view, words),
+        ),
+        tone=Tone.BAD if failed else Tone.BUSY,
     )
 
 
@@ -120,18 +126,26 @@ def _notes(view: JobView, words: Words, now: datetime, pace: Pace) -> list[str]:
     if view.moving is not None:
         notes.append(" ".join(_said(words.hint(view.moving.code, view.moving.facts), words.say("moving"))))
     waiting = now - (view.since if view.progress is None or not view.progress.total else view.heard)
+    silence = now - view.silent if view.silent is not None else timedelta()
     if view.delayed is not None:
-        hint = words.hint(view.delayed.code, view.delayed.facts) or words.say("delayed")
-        notes.append(f"{hint} {_again(view.delayed.again_at - now, words)}")
-    elif view.silent is not None and view.stage is not Stage.WAIT:  # a boot is silent by nature
-        notes.append(words.say("silent", ago=words.span(now - view.silent)))
+        notes.append(_delay(view.delayed, silence if silence > QUIET * pace.factor else None, now, words))
+    elif view.silent is not None and view.stage in AT_WORK:
+        notes.append(words.say("silent", ago=words.span(silence)))
     elif waiting > QUIET * pace.factor:
         notes.append(words.say(f"why-{view.stage}"))
     return notes
 
 
-def _again(wait: timedelta, words: Words) -> str:
-    return words.say("again-in", wait=words.span(wait)) if wait > QUIET else words.say("again-soon")
+def _delay(delayed: Delayed, silence: timedelta | None, now: datetime, words: Words) -> str:
+    """Why nothing moves, for how long already, and when we try again."""
+    wait = delayed.again_at - now
+    return " ".join(
+        _said(
+            words.hint(delayed.code, delayed.facts) or words.say("delayed"),
+            words.say("delayed-for", ago=words.span(silence)) if silence else "",
+            words.say("again-in", wait=words.span(wait)) if wait > QUIET else words.say("again-soon"),
+        )
+    )
 
 
 def _bar(view: JobView, words: Words) -> tuple[float | None, str]:

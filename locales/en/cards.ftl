@@ -41,6 +41,7 @@ wish-cancel = Cancelling as you asked.
 silent = The machine has not answered for { $ago }. We keep knocking; if it stays silent, we go on with another one.
 delayed = Something we need does not answer right now.
 again-in = We try again in { $wait }.
+delayed-for = This has been so for { $ago }.
 again-soon = We try again in a moment.
 
 chart-loss = Loss
@@ -53,6 +54,8 @@ button-cancel = Cancel
 
 stopped-closing = Stopped as you asked. We give the machine back and settle the price.
 cancelled-closing = Cancelled as you asked. We give the machine back and settle the price.
+
+failed-closing = All points held for it go back to you at once.
 
 ## When it is over
 

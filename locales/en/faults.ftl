@@ -4,8 +4,8 @@
 # Ours and the hosts' are read by operators, who see the facts beside the message. `.person` is what a person may know
 # of one; without it they read the `blame-` sentence alone.
 
-blame-operator = Something on our side does not work. You pay nothing for it; what was held comes back to you.
-blame-bug = Something on our side broke. You pay nothing for it; what was held comes back to you.
+blame-operator = Something on our side does not work. You pay nothing for it.
+blame-bug = Something on our side broke. You pay nothing for it.
 blame-host = The rented machine failed. That is not your doing, and you pay nothing for it.
 moving = We are moving to another machine; you pay nothing for the one that failed.
 
@@ -75,6 +75,11 @@ fault-our-key-refused = Two running hosts refused our SSH key. Is the key at the
 fault-store-down = The store does not answer.
     .person = Our notebook does not answer right now.
 fault-spool-full = There is no room left in the spool.
+fault-home-disk = A file could not be written at home.
+fault-store-full = The disk of the store is full.
+fault-ssh-key-unreadable = Our SSH key cannot be read.
+fault-workshop-died = The child process that opens files died.
+    .person = Opening that file went wrong on our side. If it goes wrong again, please send it in another format.
 fault-url-not-https = An address in the settings is not https and not on this machine.
 fault-spool-damaged = A picture in the spool is not what it was when we kept it.
 fault-artifact-missing = The job stands before publishing without weights.
@@ -92,10 +97,18 @@ fault-hub-down = The hub does not answer.
     .person = The place the base model comes from does not answer right now.
 fault-hub-gated = The base model is gated, and our hub account has not accepted its terms.
 fault-hub-token = The hub refuses our token.
+fault-hub-token-scope = Our hub token may not read the base model.
+fault-hub-repo-missing = The hub does not have the base model, or not all of it.
 fault-hub-odd-file = The hub lists a file whose name no box will get from us.
 fault-publish-down = The place we publish to does not answer.
     .person = The place we publish to does not answer right now. Your model is safe with us.
 fault-publish-token = The place we publish to refuses our token.
+fault-publish-storage = The place we publish to has no room left for us.
+fault-publish-name-taken = The name at the place we publish to is taken, and so are its neighbours.
+fault-publish-repo-missing = What we publish into is not there any more.
+fault-publish-refused = The place we publish to refused a request of ours.
+fault-publish-differs = What was published is not what we sent: a file there has another hash.
+    .person = What arrived at the place we publish to was not whole, so we send it again.
 fault-publish-unproved = What was published is not what we sent: the hash read back differs.
     .person = What arrived at the place we publish to was not whole, so we send it again.
 fault-trainer-config = The trainer cannot work with what we gave it.
@@ -176,3 +189,22 @@ fault-weights-nan = The weights hold values that are no numbers.
     .person = { -unsound }
 fault-weights-size = The weights are larger than this base and rank can be.
     .person = { -unsound }
+
+## Files on their way
+
+fault-box-disk = The machine takes no file: its disk is full or read-only.
+    .person = The machine has no room for our files.
+fault-file-changed = A file changed on the machine while it was on its way home.
+    .person = The machine changed a file while it was on its way to us.
+fault-transfer-slow = Files move too slowly between the machine and us.
+    .person = The machine's connection is too slow.
+fault-upload-differs = What arrived on the machine is not what we sent.
+    .person = Our files did not arrive whole at the machine.
+fault-output-too-big = A command on the machine said more than it may.
+    .person = The machine gave an answer that makes no sense.
+fault-samples-broken = The samples cannot be opened.
+    .person = The machine handed over pictures that cannot be opened.
+fault-ssh-lost = The line to the machine broke.
+    .person = The line to the machine broke.
+fault-ssh-no-shell = The machine lets us in and then says nothing we can use.
+    .person = The machine lets us in, but does not listen yet.

@@ -156,6 +156,8 @@ def test_a_delay_says_why_and_when_we_try_again() -> None:
         "We try again in 4 min."
     )
     assert card(job, None, after(8.9)).lines[1].endswith("We try again in a moment.")
+    lasting = replace(job, silent_since=after(4))
+    assert "This has been so for 3 min." in card(lasting, None, after(7)).lines[1]
     unknown = told(at(Stage.PUBLISH, 1), 5, Delayed(code="publish-token", again_at=after(5)))
     assert card(unknown, None, after(5)).lines[1].startswith("Something we need does not answer right now.")
 
@@ -220,7 +222,7 @@ def test_a_failure_of_ours_is_one_kind_sentence_and_all_the_money_back() -> None
         card(failed, stepping(39, 500), after(41)),
         """
         fluffy-ohwx could not be trained (bad)
-        Something on our side does not work. You pay nothing for it; what was held comes back to you.
+        Something on our side does not work. You pay nothing for it.
         You paid nothing: 8,400 points are back on your balance.
         Nothing for you to repair. Please send /train again later.
         Steps: 500/2000
@@ -249,7 +251,11 @@ def test_a_failure_is_told_before_the_machine_is_gone() -> None:
     leaving = training().leaving(after(40), Ending(End.FAILED, Blame.HOST, "machine-gone"))
     shown = card(leaving, stepping(39, 500), after(40))
     assert shown.title == "fluffy-ohwx could not be trained"
-    assert shown.lines == ("The machine was taken from us.", "Step 8 of 11: giving the machine back.")
+    assert shown.lines == (
+        "The machine was taken from us.",
+        "All points held for it go back to you at once.",
+        "Step 8 of 11: giving the machine back.",
+    )
     assert not shown.final
 
 
