@@ -77,12 +77,12 @@ def draft_card(draft: Draft, words: Words) -> Card:
 def _smallest(pictures: Sequence[Picture], words: Words) -> list[str]:
     """The pictures with the shortest sides, by the ordinal that `drop` takes."""
     numbered = sorted(enumerate(pictures, 1), key=lambda one: min(one[1].width, one[1].height))
-    return [
-        words.say(
-            "chat-draft-picture", ordinal=n, width=picture.width, height=picture.height, name=line(picture.name, 60)
-        )
-        for n, picture in numbered[:SMALLEST]
-    ]
+    return [_picture(n, picture, words) for n, picture in numbered[:SMALLEST]]
+
+
+def _picture(n: int, picture: Picture, words: Words) -> str:
+    size = f"{picture.width} × {picture.height}"
+    return words.say("chat-draft-picture", ordinal=n, size=size, name=line(picture.name, 60))
 
 
 def _sides(pictures: Sequence[Picture]) -> str:

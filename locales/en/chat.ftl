@@ -65,7 +65,7 @@ chat-draft-more =
     }
 chat-draft-ready = When all are here, send /train and a trigger word, for example: /train ohwx. /dataset looks through them.
 chat-draft-smallest = The smallest:
-chat-draft-picture = No. { $ordinal }: { $width } × { $height } { $name }
+chat-draft-picture = No. { $ordinal }: { $size } { $name }
 chat-draft-size = Size
 chat-draft-sides = Shorter side
 chat-draft-captions = Captions
