@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from pipeline.adapters.hub import HfHub
+from pipeline.adapters.hub import build as build_hub
 from pipeline.adapters.ssh import SshHosts
 from pipeline.adapters.stores.sqlite import SqliteStore
 from pipeline.adapters.workshop import ChildWorkshop
@@ -35,6 +35,7 @@ from pipeline.flow.intake import Intake, Terms
 from pipeline.flow.journal import Journal, load_job
 from pipeline.flow.kit import Kit
 from pipeline.flow.nursery import Nursery, nursery
+from pipeline.flow.records import COLLECTIONS
 from pipeline.flow.spool import Spool
 from pipeline.flow.story import tell
 from pipeline.flow.sweeps import Sweeps
@@ -65,6 +66,7 @@ class Station:
     intake: Intake
     desk: Desk
     relay: Relay
+    shown: Shown
     sweeps: Sweeps
     spool: Spool
     nursery: Nursery
@@ -75,7 +77,7 @@ async def books(settings: Settings) -> AsyncIterator[Books]:
     """Open the store and what lives in it alone."""
     secrets.learn(*settings.secrets)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    store = await SqliteStore.open(settings.data_dir / "trainstation.db")
+    store = await SqliteStore.open(settings.data_dir / "trainstation.db", COLLECTIONS)
     try:
         clock, dice = SystemClock(), random.SystemRandom()
         ledger = Ledger(store, clock, dice)
@@ -108,10 +110,11 @@ def _built(
 ) -> Station:
     settings, store, clock = open_books.settings, open_books.store, open_books.clock
     spool = Spool(settings.data_dir.resolve() / "spool")
+    shown = Shown(store)
     relay = Relay(
-        store, Shown(store), couriers, Words, settings.rhythm(), clock, spool.root, simulated=settings.simulated
+        store, shown, couriers, Words, settings.rhythm(), clock, spool.root, simulated=settings.simulated
     )  # fmt: skip
-    workshop = ChildWorkshop()
+    workshop = ChildWorkshop(spool.root)
     engine = LocalEngine(
         _teller(open_books, house, provider, spool, workshop, relay.wake), tasks, settings.max_gpus, settings.rhythm()
     )
@@ -135,7 +138,7 @@ def _built(
         ),
     )  # fmt: skip
     return Station(
-        books=open_books, house=house, provider=provider, intake=intake, relay=relay, sweeps=sweeps, spool=spool,
+        books=open_books, house=house, provider=provider, intake=intake, relay=relay, shown=shown, sweeps=sweeps, spool=spool,
         nursery=tasks, desk=desk,
     )  # fmt: skip
 
@@ -151,7 +154,7 @@ def _teller(
     """How this process tells a stored job."""
     settings, store, clock = open_books.settings, open_books.store, open_books.clock
     hosts = SshHosts(settings.ssh_key)
-    hub = HfHub.of(settings)
+    hub = build_hub(settings)
     publisher: Publisher = _one(discover(publishers, settings), "HF_TOKEN")
     scribe = CardWriter(Words())
 

@@ -92,7 +92,7 @@ async def _stage(speed: float) -> AsyncIterator[tuple[Sandbox, Station, Terminal
 def _settings(world: Sandbox, folder: Path) -> Settings:
     """Exactly what the env file says; the environment and .env of this shell have no part in it."""
     values = {key.lower(): value for key, value in world.env.items()}
-    return Settings(_env_file=None, data_dir=folder / "data", welcome_points=WELCOME, **values)  # type: ignore[call-arg, arg-type]
+    return Settings(_env_file=None, data_dir=folder / "data", welcome_points=WELCOME, **values)  # type: ignore[arg-type]  # pydantic reads text
 
 
 async def _say(whole: Station, terminal: Terminal, text: str, *files: Path) -> None:
@@ -116,7 +116,8 @@ async def _until_over(whole: Station, account: AccountId, job: Job) -> Job:
     while not job.over:
         await asyncio.sleep(0.2)
         job, _ = await whole.intake.job(account, job.id)
-    await whole.relay.settled(job.id)
+    while not (await whole.shown.of(job.id)).final:
+        await asyncio.sleep(0.1)
     return job
 
 

@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from pipeline.domain.events import StageReached
-from pipeline.domain.faults import Fault, Superseded
+from pipeline.domain.faults import Fault, HostSilent, Superseded
 from pipeline.domain.job import Ending, Job
 from pipeline.domain.stage import End, Stage, Wish
 from pipeline.flow.kit import Kit
@@ -105,8 +105,10 @@ async def _rest(job: Job, kit: Kit) -> None:
 
 
 def _report(job: Job, error: Exception) -> None:
-    """Logs are for us. A fault is a line; a bug brings its traceback."""
-    if isinstance(error, Fault):
+    """Logs are for us. A fault is a line, a silence not even a warning; a bug brings its traceback."""
+    if isinstance(error, HostSilent):
+        log.info("stage-waits", job=job.id, stage=job.stage.value, code=error.code)
+    elif isinstance(error, Fault):
         log.warning("stage-failed", job=job.id, stage=job.stage.value, code=error.code, **_facts(error))
     else:
         log.error("stage-bug", job=job.id, stage=job.stage.value, exc_info=error)

@@ -13,12 +13,12 @@ from tests.support.virtual import run
 from tests.support.world import World
 
 MOMENTS = ("before", "after")
-MOST = 70  # writes of the longer life below; checked
+MOST = 50  # writes of the longer life below; checked
 
 
 def _world(tmp_path: Path, moment: str, nth: int) -> tuple[World, DyingStore]:
     """The first machine dies in training, the second one does it: every stage is in this life, some of them twice."""
-    store = DyingStore(MemoryStore(), **{moment: nth})  # type: ignore[arg-type]
+    store = DyingStore(MemoryStore(), **{moment: nth})
     return a_world(tmp_path, store=store, runs=[Run(dies_at=15), Run()]), store
 
 

@@ -52,7 +52,7 @@ def test_a_silent_host_is_knocked_at_again_within_its_grace_and_left_after_it() 
     assert (job.stage, job.silent_since) == (Stage.TRAIN, EPOCH)
     assert after(job, HostSilent("ssh-unreachable"), minutes=4).stage is Stage.TRAIN
     left = after(job, HostSilent("ssh-unreachable"), minutes=6)
-    assert (left.stage, left.moving, left.shunned) == (Stage.TERMINATE, True, {"m1"})
+    assert (left.stage, left.moving, left.shunned) == (Stage.TERMINATE, True, frozenset({MachineId("m1")}))
 
 
 def test_a_slow_boot_is_given_the_time_its_image_needs() -> None:
