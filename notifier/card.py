@@ -16,7 +16,7 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """`action` is at most 64 bytes: a verb and an id of ours ("stop:k3v9..."); its owner is looked up, never believed."""
+    """`action`: a verb and an id of ours ("stop:k3v9..."), at most 64 bytes; its owner is looked up, never believed."""
 
     label: str
     action: str

@@ -6,7 +6,8 @@ import unicodedata
 _UNWANTED = re.compile(
     "["
     "\x00-\x09\x0b-\x1f\x7f-\x9f"  # C0 but newline, DEL, C1: escape codes lose their teeth
-    "\u200b-\u200f\u2060-\u2064\ufeff"  # zero width, and marks that turn the line around
+    "\xad\u061c\u180e\u200b-\u200f\u2060-\u2064\ufeff\ufff9-\ufffb"  # zero width, marks that turn the line around
+    "\U000e0000-\U000e007f"  # tags: letters nobody sees
     "\u202a-\u202e\u2066-\u2069"  # bidi overrides and isolates
     "\ud800-\udfff"  # lone surrogates
     "]"
@@ -20,7 +21,8 @@ def clean(said: str | bytes, most: int) -> str:
     """
     room = 4 * most + 64  # cut before the work, so that no megabyte is normalised for one line
     text = said[: 4 * room].decode("utf-8", "replace") if isinstance(said, bytes) else said[:room]
-    return _UNWANTED.sub("", unicodedata.normalize("NFKC", _UNWANTED.sub("", text)))[:most]
+    plain = _UNWANTED.sub("", text.replace("\t", " "))
+    return _UNWANTED.sub("", unicodedata.normalize("NFKC", plain))[:most]
 
 
 def line(said: str | bytes, most: int = 200) -> str:

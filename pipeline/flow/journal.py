@@ -28,7 +28,10 @@ class Journal:
         return new
 
     async def note(self, progress: Progress) -> None:
-        """Write the latest sign of life beside the job: the newest wins, and losing one is no harm."""
+        """Write the latest sign of life beside the job: the newest wins, and losing one is no harm.
+
+        What was learned of the loss stays until a training says otherwise: the chart outlives its stage.
+        """
         await write_progress(self._store, self.latest.id, progress)
         self._hint()
 
@@ -48,4 +51,7 @@ async def write_progress(store: Store, job: JobId, progress: Progress) -> None:
     if doc is None:
         await store.create("progress", job, progress_doc(progress))
     else:
+        before = progress_from(doc)
+        if not progress.curve:
+            progress = replace(progress, curve=before.curve, loss=before.loss, lr=before.lr)
         await store.cas("progress", job, doc["version"], progress_doc(progress))

@@ -78,6 +78,12 @@ def read_look(out: bytes) -> BoxFacts:
     )  # fmt: skip
 
 
+def same_gpu(promised: str, found: str) -> bool:
+    """The market's "A100 SXM4" is the driver's "NVIDIA A100-SXM4-80GB": what has a digit in it must be there."""
+    words = re.split(r"[ -]", found)
+    return all(word in words for word in re.split(r"[ -]", promised) if re.search(r"\d", word))
+
+
 def plain(path: str) -> str:
     """`path`, if it is one we would write into a script or a list. Raises OperatorFault("hub-odd-file")."""
     if not RELATIVE.fullmatch(path) or ".." in path:

@@ -25,9 +25,8 @@ async def play(job: Job, kit: Kit) -> Job:
     row = base(job.recipe.base)
     if not facts.toolkit:
         raise HostFault("toolkit-missing")
-    if facts.gpu.replace("NVIDIA ", "").replace("GeForce ", "") != machine.gpu or facts.vram_mb < SHORT_VRAM * (
-        machine.vram_mb or row.vram_mb
-    ):
+    enough = facts.vram_mb >= SHORT_VRAM * (machine.vram_mb or row.vram_mb)
+    if not enough or not box.same_gpu(machine.gpu, facts.gpu):
         raise HostFault("other-gpu", promised=machine.gpu, found=facts.gpu)
     return replace(job, machine=replace(machine, host_key=key, home=facts.home, vram_mb=facts.vram_mb))
 
