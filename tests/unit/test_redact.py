@@ -1,5 +1,6 @@
 """No secret value comes out of a log line, whatever road it took in."""
 
+import pytest
 import structlog
 
 from pipeline.adapters.redact import HIDDEN, Secrets
@@ -37,10 +38,9 @@ def test_a_secret_is_hidden_as_it_is_in_urls_and_in_reprs() -> None:
 
 
 def test_a_traceback_holds_no_secret() -> None:
-    try:
+    with pytest.raises(ValueError, match="secret") as caught:
         int(KEY)
-    except ValueError as error:
-        said = written(exc_info=error)
+    said = written(exc_info=caught.value)
     assert "ValueError" in said
     assert "Aa0" not in said
 
