@@ -327,6 +327,24 @@ def test_200_holds_at_once_from_two_processes_on_137_points_grant_137() -> None:
     virtual.run(story())
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_two_processes_that_repeat_each_others_commands_while_outboxes_drain_do_each_once(seed: int) -> None:
+    async def story() -> None:
+        store, dice = MemoryStore(), random.Random(seed)
+        many = [ledger(store, n) for n in range(4)]
+        async with asyncio.TaskGroup() as group:
+            for mine in many:
+                for key in dice.sample(range(40), 40):
+                    group.create_task(mine.deposit(ANN, str(key), 1, source="test"))
+                group.create_task(mine.drain())
+        assert await many[0].balance(ANN) == Balance(p(40), p(0))
+        audit = await many[0].audit()
+        assert audit.sound
+        assert audit.deposited == 40
+
+    virtual.run(story())
+
+
 async def _life(mine: Ledger) -> None:
     """A month of one account: all commands, both kinds of refusal, several full outboxes."""
     await mine.deposit(ANN, "welcome", 50, source="welcome")

@@ -220,7 +220,7 @@ def _index(coll: str, fields: Sequence[str]) -> str:
     name = "_".join((coll, *fields))
     if not name.isidentifier():
         raise ValueError(name)
-    columns = ", ".join(map(_scalar, fields))
+    columns = ", ".join(["coll", *map(_scalar, fields)])  # without coll in front the primary key would look as good
     return f"CREATE INDEX IF NOT EXISTS {name} ON docs({columns}) WHERE coll = '{coll}'"
 
 
