@@ -118,7 +118,9 @@ class Display:
 class Prompt:
     """A terminal somebody types into: the live cards are part of the prompt, so a half-typed line survives them."""
 
-    def __init__(self, stdout: TextIO) -> None:
+    def __init__(self, stdin: TextIO, stdout: TextIO) -> None:
+        self._stdin = stdin
+        self._stdout = stdout
         self._console = Console(file=stdout, highlight=False, markup=False)
         self._foot = ""
         self._session: PromptSession[str] | None = None
@@ -135,12 +137,10 @@ class Prompt:
         self._console.print(paint.plain(line, style))
 
     async def lines(self) -> AsyncIterator[str]:
-        from prompt_toolkit import ANSI, PromptSession  # noqa: PLC0415  # 0.15 s that only a real terminal pays for
-
-        self._session = PromptSession(lambda: ANSI(f"{self._foot}{ECHO}"), erase_when_done=True)
+        self._session = session = self._open()
         while True:
             try:
-                line = await self._session.prompt_async()
+                line = await session.prompt_async()
             except (EOFError, KeyboardInterrupt):
                 return
             if line.strip():
@@ -148,8 +148,19 @@ class Prompt:
                 yield line
 
     def close(self) -> None:
-        if self._session is not None and self._session.app.is_running:
-            self._session.app.exit(exception=EOFError())
+        """The prompt erases itself when its task ends."""
+
+    def _open(self) -> PromptSession[str]:
+        from prompt_toolkit import ANSI, PromptSession  # noqa: PLC0415  # 0.15 s that only a real terminal pays for
+        from prompt_toolkit.input import create_input  # noqa: PLC0415  # as above
+        from prompt_toolkit.output import create_output  # noqa: PLC0415  # as above
+
+        return PromptSession(
+            lambda: ANSI(f"{self._foot}{ECHO}"),
+            erase_when_done=True,
+            input=create_input(self._stdin),
+            output=create_output(self._stdout),
+        )
 
     async def _above(self, part: RenderableType) -> None:
         from prompt_toolkit.application import in_terminal  # noqa: PLC0415  # as above
@@ -172,7 +183,7 @@ def screen_of(stdin: TextIO, stdout: TextIO, rest: float) -> Screen:
     """The best screen these two can be."""
     if not stdout.isatty():
         return Pipe(stdin, stdout, rest)
-    return Prompt(stdout) if stdin.isatty() else Display(stdin, stdout)
+    return Prompt(stdin, stdout) if stdin.isatty() else Display(stdin, stdout)
 
 
 def _stack(cards: Live, console: Console) -> RenderableType:
