@@ -63,7 +63,5 @@ def _what(entry: Entry, words: Words) -> str:
 
 
 def _row(entry: Entry, words: Words, now: datetime) -> str:
-    ago = words.span(now - entry.command.at)
-    return words.say(
-        "chat-receipt-row", points=words.points(entry.points), ago=ago, left=words.points(entry.balance.available)
-    )
+    ago, left = words.span(now - entry.command.at), words.number(entry.balance.available)
+    return words.say("chat-receipt-row", points=words.points(entry.points), ago=ago, left=left)

@@ -95,7 +95,7 @@ def _options(recipe: Recipe, words: Words) -> str:
         steps=words.number(recipe.steps),
         rank=recipe.rank,
         lr=f"{recipe.lr:g}",
-        resolution=", ".join(map(str, recipe.resolution)),
+        resolution="/".join(map(str, recipe.resolution)),
         samples=recipe.samples,
         publish=words.say(f"chat-publish-{recipe.publish}"),
     )

@@ -317,7 +317,7 @@ def test_balance_and_receipts_tell_what_is_there_and_what_is_held() -> None:
     (balance, receipts) = booth.hear(said("/balance"), said("/receipts"))
     assert balance.fields == (("Available", "91,600 points ($9.16)"), ("Held for trainings", "8,400 points"))
     assert [what for what, _ in receipts.fields] == [f"Held for training {job}", "Welcome points"]
-    assert receipts.fields[0][1] == "8,400 points, 0 sec ago; available after it: 91,600 points"
+    assert receipts.fields[0][1] == "8,400 points, 0 sec ago, 91,600 left"
 
 
 def test_our_own_fault_is_one_kind_sentence_and_the_next_remark_is_heard() -> None:
