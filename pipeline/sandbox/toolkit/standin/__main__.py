@@ -98,6 +98,8 @@ def main() -> int:
     """Answers the exit code: 0, 1 on any failure without --recover, 2 on bad arguments."""
     arguments = _arguments()
     if arguments.log:
+        if "/" not in arguments.log:  # a bare name crashes the real one, in these words
+            raise FileNotFoundError(2, "No such file or directory", "")
         Path(arguments.log).parent.mkdir(parents=True, exist_ok=True)
         file = Path(arguments.log).open("a", encoding="utf-8")  # noqa: SIM115  # open until the program ends
         sys.stdout, sys.stderr = Tee(sys.stdout, file), Tee(sys.stderr, file)

@@ -69,7 +69,7 @@ def _component(folder: Path, names: Sequence[str]) -> None:
 
 def _tensors(path: Path) -> int:
     try:
-        return len(header(path)) - 1
+        return sum(1 for key in header(path) if key != "__metadata__")
     except (BrokenFile, ValueError) as broken:
         raise OSError(f"Unable to load weights from checkpoint file for '{path}' at '{path}'. ") from broken
 

@@ -21,13 +21,17 @@ class JobRow:
     """One row by id. Without a file or an id it is deaf and mute, silently, as in life."""
 
     def __init__(self, path: Path, job_id: str | None) -> None:
-        """Say what was found, as the toolkit does."""
+        """Nothing is said before `announce`; a plain sd_trainer never announces, and has no row."""
         self._path, self._id = path, job_id
-        self.there = path.exists() and job_id is not None
-        if path.exists():
-            say(f"Using SQLite database at {path}")
-        if job_id is not None:
-            say(f'Job ID: "{job_id}"')
+        self.there = False
+
+    def announce(self) -> None:
+        """Say what was found, as the toolkit does, and begin."""
+        self.there = self._path.exists() and self._id is not None
+        if self._path.exists():
+            say(f"Using SQLite database at {self._path}")
+        if self._id is not None:
+            say(f'Job ID: "{self._id}"')
         self.tell("Starting")
 
     def tell(self, info: str, status: str = "running") -> None:

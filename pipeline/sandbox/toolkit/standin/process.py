@@ -36,7 +36,9 @@ class Training:
         self.plan, self.world = plan, world
         if plan.ema:
             say("Using EMA")
-        self.row = JobRow(plan.job_db, world.env.get("AITK_JOB_ID") if plan.kind != "sd_trainer" else None)
+        self.row = JobRow(plan.job_db, world.env.get("AITK_JOB_ID"))
+        if plan.kind != "sd_trainer":
+            self.row.announce()
         self.saves = Checkpoints(plan, meta)
         self.bar: Bar | None = None
         self.step = 0

@@ -1,9 +1,10 @@
 """Draws the sample pictures: a quiet landscape per prompt, settling as the training goes on, marked as simulated."""
 
+import colorsys
 import textwrap
 import zlib
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -42,10 +43,15 @@ def save(picture: Image.Image, folder: Path, name: str) -> None:
 
 def _sky(dice: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     width, height = size
-    top, bottom = dice.uniform(30, 130, 3), dice.uniform(150, 235, 3)
+    hue = float(dice.uniform())
+    top, bottom = _colour(hue, 0.55, 0.45), _colour(hue + 0.08, 0.3, 0.92)
     fade = np.linspace(0, 1, height)[:, None, None]
     rows = top * (1 - fade) + bottom * fade
     return Image.fromarray(np.broadcast_to(rows, (height, width, 3)).astype(np.uint8))
+
+
+def _colour(hue: float, saturation: float, value: float) -> "np.ndarray[Any, Any]":
+    return np.array(colorsys.hsv_to_rgb(hue % 1, saturation, value)) * 255
 
 
 def _sun(pen: ImageDraw.ImageDraw, dice: np.random.Generator, size: tuple[int, int]) -> None:
@@ -61,9 +67,9 @@ def _hill(pen: ImageDraw.ImageDraw, dice: np.random.Generator, size: tuple[int, 
     swing, phase = dice.uniform(0.03, 0.09) * height, dice.uniform(0, 6.28, 2)
     crest = height * (0.52 + 0.15 * layer)
     ys = crest + swing * np.sin(xs / width * 5 + phase[0]) + swing / 2 * np.sin(xs / width * 13 + phase[1])
-    shade = 1 - 0.28 * layer
-    colour = tuple(int(c * shade) for c in dice.uniform(50, 150, 3))
-    pen.polygon([*zip(xs.tolist(), ys.tolist(), strict=True), (width, height), (0, height)], fill=colour)
+    colour = _colour(0.25 + float(dice.uniform(0, 0.35)), 0.35, 0.62 - 0.18 * layer)
+    fill = (int(colour[0]), int(colour[1]), int(colour[2]))
+    pen.polygon([*zip(xs.tolist(), ys.tolist(), strict=True), (width, height), (0, height)], fill=fill)
 
 
 def _label(picture: Image.Image, prompt: str, step: int) -> None:

@@ -1,0 +1,417 @@
+"""The stand-in trainer, judged by what the real ai-toolkit printed and wrote (tests/data/aitoolkit)."""
+
+import json
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file
+
+import pipeline.sandbox.toolkit
+
+TOOLKIT: Final = Path(pipeline.sandbox.toolkit.__file__).parent
+CAPTURES: Final = Path(__file__).parent.parent / "data" / "aitoolkit"
+JOB_TABLE: Final = """
+PRAGMA journal_mode=WAL;
+CREATE TABLE Job (id TEXT PRIMARY KEY, status TEXT, info TEXT, step INTEGER, speed_string TEXT,
+                  stop INTEGER, return_to_queue INTEGER, save_now INTEGER, sample_now INTEGER);
+INSERT INTO Job VALUES ('job1', 'queued', '', 0, '', 0, 0, 0, 0);
+"""
+BAR: Final = re.compile(  # facts/aitoolkit.md 3.3: bounded, it read every bar of every capture
+    r"(?P<pct>\d{1,3})%\|[^|\r\n]{0,400}\|\s{0,8}(?P<n>\d{1,9})/(?P<total>\d{1,9}) "
+    r"\[(?P<elapsed>[\d:]{1,12})<(?P<eta>[\d:?]{1,12}),\s{1,8}(?P<rate>[\d.]{1,12}|\?)(?P<unit>it/s|s/it)"
+    r"(?:, lr: (?P<lr>[^\s\]]{1,24}) loss: (?P<loss>[^\s\]]{1,24}))?\]"
+)
+CPU_ONLY: Final = ("Failed to load CPU", "WARNING:torchao")
+
+
+class Box:
+    """A folder as a rented machine has it: base model, pictures, job database, output."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.output, self.dataset = folder, folder / "output", folder / "dataset"
+        self.base, self.db, self.log = folder / "base", folder / "aitk.db", folder / "log"
+        self.dataset.mkdir(parents=True)
+        for n in range(6):
+            noise = np.random.default_rng(n).integers(0, 255, (64 + 32 * (n % 2), 96, 3), dtype=np.uint8)
+            Image.fromarray(noise).save(self.dataset / f"{n:04}.jpg")
+            (self.dataset / f"{n:04}.txt").write_text("p3r5on on a hill", "utf-8")
+        lay_base(self.base)
+        with closing(sqlite3.connect(self.db)) as db:
+            db.executescript(JOB_TABLE)
+
+    def config(self, **changes: Any) -> Path:
+        """A config like the captured one; `changes` by process key (`train`, `save`, ...), merged."""
+        process = captured_process("36-adamw8bit-quantize-ema-save-now-sigint")
+        process |= {"training_folder": str(self.output), "sqlite_db_path": str(self.db)}
+        process["network"] = {"type": "lora", "linear": 1, "linear_alpha": 1}
+        process["datasets"][0]["folder_path"] = str(self.dataset)
+        process["model"]["name_or_path"] = str(self.base)
+        for key, value in changes.items():
+            process[key] = {**process.get(key, {}), **value} if isinstance(value, dict) else value
+        path = self.folder / "config.json"
+        whole = {"job": "extension", "config": {"name": "j1", "process": [process]}, "meta": {"name": "[name]"}}
+        path.write_text(json.dumps(whole).replace("${", "\\u0024{"), "utf-8")  # the captured prompt holds a ${VAR}
+        return path
+
+    def start(self, *argv: str, speed: float = 1e6, mode: str = "") -> "subprocess.Popen[bytes]":
+        given = {"PYTHONUNBUFFERED": "1", "AITK_JOB_ID": "job1", "SANDBOX_SPEED": str(speed), "SANDBOX_TRAINER": mode}
+        with self.log.open("wb") as log:
+            return subprocess.Popen(
+                [sys.executable, "run.py", *argv], cwd=TOOLKIT, env=given, stdout=log, stderr=subprocess.STDOUT
+            )
+
+    def run(self, *argv: str, mode: str = "") -> int:
+        return self.start(*argv, mode=mode).wait(timeout=60)
+
+    def said(self) -> str:
+        return self.log.read_bytes().decode()
+
+    def ask(self, column: str) -> None:
+        with closing(sqlite3.connect(self.db, timeout=20)) as db:
+            db.execute(f"UPDATE Job SET {column} = 1")
+            db.commit()
+
+    def row(self) -> dict[str, Any]:
+        with closing(sqlite3.connect(self.db, timeout=20)) as db:
+            db.row_factory = sqlite3.Row
+            return dict(db.execute("SELECT * FROM Job").fetchone())
+
+    @property
+    def job(self) -> Path:
+        return self.output / "j1"
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Box:
+    return Box(tmp_path)
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait for a program that works at its own pace."""
+    end = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end, "waited 30 s"
+        time.sleep(0.005)
+
+
+def lay_base(folder: Path) -> None:
+    """The layout of FLUX.1-dev with a handful of tiny tensors."""
+    shards = [f"diffusion_pytorch_model-0000{n}-of-00003.safetensors" for n in (1, 2, 3)]
+    index = {"weight_map": {f"w{n}": name for n, name in enumerate(shards)}}
+    texts = {
+        "model_index.json": "{}", "transformer/diffusion_pytorch_model.safetensors.index.json": json.dumps(index),
+        **{f"{part}/config.json": "{}" for part in ("transformer", "vae", "text_encoder", "text_encoder_2")},
+        **{f"{part}/tokenizer_config.json": "{}" for part in ("tokenizer", "tokenizer_2")},
+    }  # fmt: skip
+    weights = (*(f"transformer/{name}" for name in shards), "vae/diffusion_pytorch_model.safetensors",
+               "text_encoder/model.safetensors", "text_encoder_2/model.safetensors")  # fmt: skip
+    head = json.dumps({"w": {"dtype": "BF16", "shape": [64], "data_offsets": [0, 128]}}).encode()
+    for path in (*texts, *weights):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    for path, text in texts.items():
+        (folder / path).write_text(text, "utf-8")
+    for path in weights:
+        (folder / path).write_bytes(len(head).to_bytes(8, "little") + head + bytes(128))
+
+
+def captured(name: str) -> str:
+    return (CAPTURES / f"{name}.raw").read_bytes().decode()
+
+
+def captured_process(name: str) -> dict[str, Any]:
+    """The process config as the real toolkit printed it."""
+    text = captured(name)
+    start = text.index("\n{\n") + 1
+    process: dict[str, Any] = json.loads(text[start : text.index("\n}\n", start) + 2])
+    return process
+
+
+def kinds(text: str, job: str) -> list[str]:
+    """What kind of line follows what: no numbers, no paths, no repeats, no lines of the CPU build."""
+    start = text.index("\n{\n")
+    text = text[:start] + text[text.index("\n}\n", start) + 2 :]
+    found: list[str] = []
+    for line in re.split(r"[\r\n]", text.replace("\x1b[A", "")):
+        kind = kind_of(line, job)
+        if kind and found[-1:] != [kind] and not line.startswith(CPU_ONLY):
+            found.append(kind)
+    return found
+
+
+def kind_of(line: str, job: str) -> str:
+    bar = BAR.search(line)
+    if bar:
+        return f"bar {line[: bar.start()].strip()}".replace(job, "JOB")
+    if " avg - " in line:
+        return "timer"
+    line = re.sub(r"(?<![\w])/[^\s]*/", "PATH/", line.strip()).replace(job, "JOB")
+    return re.sub(r"\d+", "N", re.sub(r"PATH/[\w.]+", "PATH", line))
+
+
+def training_bars(text: str, job: str) -> Iterator[re.Match[str]]:
+    for line in re.split(r"[\r\n]", text):
+        bar = BAR.search(line)
+        if bar and line.startswith(f"{job}: "):
+            yield bar
+
+
+def test_a_fresh_run_says_the_same_kinds_of_lines_in_the_same_order_as_the_real_one(box: Box) -> None:
+    real = captured_process("01-fresh-run")
+    config = box.config(
+        type="sd_trainer", save=real["save"], train={**real["train"], "skip_first_sample": False}, sample=real["sample"],
+        performance_log_every=10, logging={"use_ui_logger": False},
+    )  # fmt: skip
+    assert box.run(str(config)) == 0
+    ours = kinds(box.said(), "j1")
+    assert "bar Loading checkpoint shards:" in ours
+    theirs = kinds(captured("01-fresh-run"), "tiny_flux_lora")
+    one_resolution = theirs.index("Dataset: PATH"), theirs.index("Dataset: PATH", theirs.index("Dataset: PATH") + 1)
+    del theirs[slice(*one_resolution)]  # the capture has two resolutions, this config one
+    assert [kind for kind in ours if "shards" not in kind] == theirs
+
+
+def test_save_now_and_sigint_end_like_the_real_ones(box: Box) -> None:
+    program = box.start(str(box.config()), speed=300)
+    until(lambda: box.row()["step"] >= 7)
+    box.ask("save_now")
+    until(lambda: box.row()["save_now"] == 0)
+    until(lambda: "Saved optimizer" in box.said().rpartition("Saving at step")[2])
+    program.send_signal(signal.SIGINT)
+    assert program.wait(timeout=20) == 0
+    ours, theirs = kinds(box.said(), "j1"), kinds(captured("36-adamw8bit-quantize-ema-save-now-sigint"), "job-01k8")
+    first = theirs.index("Saving at step N")
+    assert ours[:first] == theirs[:first]
+    assert ours[-3:] == theirs[-3:]
+    row = box.row()
+    assert (row["status"], row["info"]) == ("stopped", "Job stopped")
+    assert row["step"] == max(int(path.stem[-9:]) for path in box.job.glob("j1_*.safetensors"))
+
+
+def test_a_set_saved_on_demand_resumes_elsewhere_at_its_step(box: Box, tmp_path: Path) -> None:
+    program = box.start(str(box.config(save={"save_every": 1000})), speed=300)
+    until(lambda: box.row()["step"] >= 5)
+    box.ask("save_now")
+    until(lambda: "Saved optimizer" in box.said())
+    program.send_signal(signal.SIGINT)
+    program.wait(timeout=20)
+    (saved,) = box.job.glob("j1_*.safetensors")
+    step = int(saved.stem[-9:])
+    elsewhere = Box(tmp_path / "elsewhere")
+    elsewhere.job.mkdir(parents=True)
+    for path in (saved, box.job / "optimizer.pt"):
+        shutil.copy(path, elsewhere.job)
+    config = elsewhere.config(type="sd_trainer", train={"steps": step + 9, "skip_first_sample": False},
+                              save={"save_every": 1000}, performance_log_every=0)  # fmt: skip
+    assert elsewhere.run(str(config)) == 0
+    assert f"Found step {step} in metadata, starting from there" in elsewhere.said()
+    bars = [int(bar["n"]) for bar in training_bars(elsewhere.said(), "j1")]
+    assert (bars[0], bars[-1]) == (step, step + 9)
+    theirs = kinds(captured("05-resume-after-sigkill"), "t_kill")
+    ours = [kind for kind in kinds(elsewhere.said(), "j1") if "shards" not in kind]
+    loop = theirs.index("bar JOB:")
+    assert ours[:loop] == theirs[:loop]
+
+
+def test_every_step_redraws_its_bar_twice_and_the_bounded_pattern_reads_it(box: Box) -> None:
+    assert box.run(str(box.config(train={"steps": 12}, save={"save_every": 1000}))) == 0
+    bars = list(training_bars(box.said(), "j1"))
+    counts = [int(bar["n"]) for bar in bars]
+    assert counts == sorted([0, *range(12), *range(1, 13), 12])
+    assert all(bar["loss"] for bar in bars[1:])
+    shown = [line for line in re.split(r"[\r\n]", box.said()) if line.startswith("j1: ")]
+    assert len(shown) == len(bars)
+
+
+def test_the_weights_have_every_key_and_shape_and_move_between_saves(box: Box) -> None:
+    config = box.config(train={"steps": 12}, save={"save_every": 6, "dtype": "fp16"}, network={"linear": 2})
+    assert box.run(str(config)) == 0
+    early, late = (load_file(box.job / name) for name in ("j1_000000006.safetensors", "j1.safetensors"))
+    assert len(late) == 988
+    assert sum(tensor.size for tensor in late.values()) == 2 * 5_369_856
+    block = "transformer.single_transformer_blocks.37.proj_out"
+    assert late[f"{block}.lora_A.weight"].shape == (2, 5 * 3072)
+    assert late[f"{block}.lora_B.weight"].shape == (3072, 2)
+    for key, tensor in late.items():
+        assert np.isfinite(tensor).all()
+        assert tensor.any()
+        assert ("lora_B" in key) != np.array_equal(tensor, early[key])
+
+
+def test_a_bf16_file_carries_the_toolkits_metadata_and_is_private(box: Box) -> None:
+    assert box.run(str(box.config(train={"steps": 3}, trigger_word="p3r5on", save={"dtype": "bf16"}))) == 0
+    path = box.job / "j1.safetensors"
+    data = path.read_bytes()
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    said = header.pop("__metadata__")
+    assert json.loads(said["training_info"])["step"] == 3
+    assert json.loads(said["ss_tag_frequency"]) == {"1_p3r5on": {"p3r5on": 1}}
+    assert (said["ss_base_model_version"], said["ss_output_name"], said["name"]) == ("flux.1", "j1", "j1")
+    assert {one["dtype"] for one in header.values()} == {"BF16"}
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert not list(box.job.glob(".tmp*"))
+
+
+@pytest.mark.parametrize("steps", [1, 12])
+def test_any_number_of_steps_ends_with_exactly_four_samples(box: Box, steps: int) -> None:
+    sample = {
+        "prompts": ["[trigger] in a cafe", "a bear", "a boat", "a lamp"],
+        "sample_every": 0,
+        "width": 128,
+        "height": 64,
+    }
+    config = box.config(train={"steps": steps, "skip_first_sample": True}, sample=sample)
+    assert box.run(str(config)) == 0
+    names = sorted(path.name for path in (box.job / "samples").glob("*.jpg"))
+    assert [name.partition("__")[2] for name in names] == [f"{steps:09}_{n}.jpg" for n in range(4)]
+    pictures = []
+    for name in names:
+        with Image.open(box.job / "samples" / name) as picture:
+            assert (picture.format, picture.size) == ("JPEG", (128, 64))
+            pictures.append(picture.tobytes())
+        with Image.open(box.job / "samples" / ".thumbs" / f"{name}.jpg") as thumb:
+            assert thumb.size == (300, 300)
+    assert len(set(pictures)) == 4
+
+
+def test_no_sampling_leaves_no_sample_folder(box: Box) -> None:
+    assert box.run(str(box.config(train={"steps": 2, "disable_sampling": True}))) == 0
+    assert not (box.job / "samples").exists()
+
+
+def test_only_the_newest_checkpoints_are_kept(box: Box) -> None:
+    config = box.config(train={"steps": 12}, save={"save_every": 2, "max_step_saves_to_keep": 2})
+    assert box.run(str(config)) == 0
+    assert sorted(path.name for path in box.job.glob("*.safetensors")) == [
+        "j1.safetensors", "j1_000000008.safetensors", "j1_000000010.safetensors",
+    ]  # fmt: skip
+
+
+def test_the_row_and_the_loss_log_tell_what_happens(box: Box) -> None:
+    config = box.config(train={"steps": 12}, performance_log_every=5, logging={"log_every": 1, "use_ui_logger": True})
+    assert box.run(str(config)) == 0
+    row = box.row()
+    assert (row["status"], row["info"], row["step"]) == ("completed", "Training completed", 12)
+    assert re.fullmatch(r"\d+\.\d\d iter/sec", row["speed_string"])
+    with closing(sqlite3.connect(f"file:{box.job / 'loss_log.db'}?mode=ro", uri=True)) as db:
+        steps = [step for (step,) in db.execute("SELECT step FROM metrics WHERE key = 'loss/loss' ORDER BY step")]
+    assert steps == list(range(1, 12)), "the first loop step is not logged"
+
+
+def test_the_stop_flag_is_a_failure_with_its_frame(box: Box) -> None:
+    program = box.start(str(box.config()), speed=300)
+    until(lambda: box.row()["step"] >= 2)
+    box.ask("stop")
+    assert program.wait(timeout=20) == 1
+    assert "]Error running job: Job stopped\n\n" in box.said(), "glued to the bar"
+    assert " - 0 completed jobs\n - 1 failure\n" in box.said()
+    assert box.row()["status"] == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        ("transformer/diffusion_pytorch_model-00002-of-00003.safetensors", "does not appear to have a file named"),
+        ("vae/config.json", "Error no file named config.json found in directory"),
+        ("tokenizer_2/tokenizer_config.json", "Error no file named tokenizer_config.json found in directory"),
+    ],
+)
+def test_a_base_with_a_missing_file_is_refused_in_the_real_words(box: Box, spoil: str, words: str) -> None:
+    (box.base / spoil).unlink()
+    assert box.run(str(box.config())) == 1
+    assert f"Error running job: {box.base}" in box.said() or f"Error running job: {words}" in box.said()
+    assert words in box.said()
+
+
+def test_a_cut_shard_is_refused_in_the_real_words(box: Box) -> None:
+    shard = box.base / "transformer" / "diffusion_pytorch_model-00002-of-00003.safetensors"
+    shard.write_bytes(shard.read_bytes()[:-60])
+    assert box.run(str(box.config())) == 1
+    assert f"Error running job: Unable to load weights from checkpoint file for '{shard}'" in box.said()
+    assert "incomplete metadata, file not fully covered" in box.said()
+
+
+def test_a_base_by_its_hub_name_is_refused_like_a_gated_one(box: Box) -> None:
+    assert box.run(str(box.config(model={"name_or_path": "black-forest-labs/FLUX.1-dev"}))) == 1
+    assert "is not a local folder and is not a valid model identifier" in box.said()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"config": {"name": "x", "process": [{"type": "sd_trainr"}]}}', "Unknown process type: sd_trainr"),
+        ('{"config": {"name": "${NO_SUCH}", "process": []}}', "Environment variable NO_SUCH not set"),
+        (None, "Could not find config file"),
+    ],
+)
+def test_a_bad_config_is_refused_in_the_real_words(box: Box, text: str | None, words: str) -> None:
+    path = box.folder / "bad.json"
+    if text is not None:
+        path.write_text(text, "utf-8")
+    assert box.run(str(path)) == 1
+    assert words in box.said()
+    assert "Error running on_error: cannot access local variable 'job'" in box.said()
+
+
+def test_an_empty_or_missing_dataset_is_refused_in_the_real_words(box: Box) -> None:
+    shutil.rmtree(box.dataset)
+    assert box.run(str(box.config())) == 1
+    assert f"Error running job: [Errno 2] No such file or directory: '{box.dataset}'" in box.said()
+    box.dataset.mkdir()
+    assert box.run(str(box.config())) == 1
+    assert f"Error running job: no images found in {box.dataset}" in box.said()
+
+
+def test_a_foreign_file_with_the_jobs_name_breaks_the_resume(box: Box) -> None:
+    box.job.mkdir(parents=True)
+    (box.job / "j1.train.log").write_text("not a checkpoint", "utf-8")
+    assert box.run(str(box.config())) == 1
+    assert "Error running job: \n" in box.said()
+
+
+def test_asked_for_faults_end_as_the_real_ones_do(box: Box) -> None:
+    config = str(box.config(train={"steps": 10}, save={"dtype": "fp16"}))
+    assert box.run(config, mode="oom") == 1
+    assert "# OOM during training step, skipping batch 3/3 #" in box.said()
+    assert "]Error running job: OOM during training step 3 times in a row, aborting training" in box.said()
+    assert box.run(config, mode="crash-late") == 1
+    assert box.row()["status"] == "error"
+    assert box.run(config, mode="silent-exit-0") == 0
+    assert not (box.job / "j1.safetensors").exists()
+    assert box.run(config, mode="nan") == 0
+    assert "loss: 0.000e+00]loss is nan" in box.said()
+    weights = load_file(box.job / "j1.safetensors")
+    assert not any(tensor.any() for key, tensor in weights.items() if "lora_B" in key)
+    assert box.run(config, mode="no-such-fault") == 1
+
+
+def test_a_copy_of_the_folder_reads_its_speed_from_its_own_dotenv(box: Box) -> None:
+    copy = box.folder / "app"
+    shutil.copytree(TOOLKIT, copy)
+    (copy / ".env").write_text("SANDBOX_SPEED=1000000\n", "utf-8")
+    with box.log.open("wb") as log:
+        code = subprocess.run(
+            [sys.executable, "run.py", str(box.config(train={"steps": 2}))],
+            cwd=copy, env={}, stdout=log, stderr=subprocess.STDOUT, timeout=60, check=False,
+        ).returncode  # fmt: skip
+    assert code == 0, box.said()
+    assert (box.job / "j1.safetensors").exists()
+    assert box.row()["status"] == "queued", "without AITK_JOB_ID the row stays as it was, silently"
+
+
+def test_a_log_file_gets_everything_with_bars_of_digits(box: Box) -> None:
+    log = box.folder / "logs" / "x.log"
+    assert box.run(str(box.config(train={"steps": 4})), "-l", str(log)) == 0
+    assert "100%|##########| 4/4" in log.read_text("utf-8")
+    assert "Saved checkpoint to" in log.read_text("utf-8")
