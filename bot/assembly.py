@@ -7,15 +7,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from pipeline.adapters.hub import build as build_hub
-from pipeline.adapters.ssh import SshHosts
-from pipeline.adapters.stores.sqlite import SqliteStore
-from pipeline.adapters.workshop import ChildWorkshop
-from pipeline.flow.accounts import Accounts
-from pipeline.flow.catalogue import Catalogue
-from pipeline.flow.drafts import Drafts
-from pipeline.flow.ledger import Ledger
-
 from bot.desk import Desk, Premises
 from notifier.modelcard import CardWriter
 from notifier.ports import Courier
@@ -25,15 +16,23 @@ from notifier.words import Words
 from pipeline.adapters import providers, publishers
 from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.discover import discover
+from pipeline.adapters.hub import build as build_hub
 from pipeline.adapters.lock import only_runner
 from pipeline.adapters.redact import secrets
+from pipeline.adapters.ssh import SshHosts
+from pipeline.adapters.stores.sqlite import SqliteStore
+from pipeline.adapters.workshop import ChildWorkshop
 from pipeline.domain.ids import JobId, spell
 from pipeline.domain.job import Job
 from pipeline.domain.money import Points
+from pipeline.flow.accounts import Accounts
+from pipeline.flow.catalogue import Catalogue
+from pipeline.flow.drafts import Drafts
 from pipeline.flow.engine import LocalEngine
 from pipeline.flow.intake import Intake, Terms
 from pipeline.flow.journal import Journal, load_job
 from pipeline.flow.kit import Kit
+from pipeline.flow.ledger import Ledger
 from pipeline.flow.nursery import Nursery, nursery
 from pipeline.flow.records import COLLECTIONS
 from pipeline.flow.spool import Spool
@@ -138,8 +137,8 @@ def _built(
         ),
     )  # fmt: skip
     return Station(
-        books=open_books, house=house, provider=provider, intake=intake, relay=relay, shown=shown, sweeps=sweeps, spool=spool,
-        nursery=tasks, desk=desk,
+        books=open_books, house=house, provider=provider, intake=intake, relay=relay, shown=shown, sweeps=sweeps,
+        spool=spool, nursery=tasks, desk=desk,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""How demo, chat and sandbox are staged: a world on loopback, the real program in front of it, a terminal as the chat."""
+"""How demo, chat and sandbox are staged: a world on loopback, the real program before it, a terminal as the chat."""
 
 import asyncio
 import hashlib
@@ -116,7 +116,7 @@ async def _until_over(whole: Station, account: AccountId, job: Job) -> Job:
     while not job.over:
         await asyncio.sleep(0.2)
         job, _ = await whole.intake.job(account, job.id)
-    while not (await whole.shown.of(job.id)).final:
+    while not (await whole.shown.of(job.id)).final:  # noqa: ASYNC110  # the store is asked, as an outsider would
         await asyncio.sleep(0.1)
     return job
 

@@ -1,1 +1,1 @@
-"""The outside world on loopback: real sockets, real files, the real lies. Nothing is rented; time runs faster, never skips."""
+"""The outside world on loopback: real sockets, real files, the real lies. Time runs faster, it never skips."""

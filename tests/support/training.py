@@ -64,11 +64,9 @@ class Run:
             lines += [bar(job, step - 1, self.steps, loss), bar(job, step, self.steps, loss)]
             if step in self._saves(elapsed):
                 name = f"{job}_{step:09d}.safetensors"
-                lines += [f"\nSaving at step {step}\nSaved checkpoint to /o/{job}/{name}\n", "Saved optimizer to /o/opt.pt\n"]
+                lines.append(f"\nSaving at step {step}\nSaved checkpoint to /o/{job}/{name}\nSaved optimizer to /o\n")
         if self.saved_at is not None and self.saved_at + 2 < elapsed and self.done(self.saved_at) + 1 > done:
-            lines.append(
-                f"\nSaved checkpoint to /o/{job}/x_000000001.safetensors\nSaved optimizer to /o/{job}/optimizer.pt\n"
-            )
+            lines.append(f"\nSaved checkpoint to /o/{job}/x_000000001.safetensors\nSaved optimizer to /o\n")
         if self.stopped_at is not None and elapsed > self.stopped_at:
             return "".join([*lines, "\n====\nJob stopped\n====\n"]).encode(), 0
         if self._finished(elapsed):

@@ -11,17 +11,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from pipeline.flow.catalogue import Catalogue
-from pipeline.flow.ledger import Ledger
-
 from pipeline.domain.dataset import Inspection, Manifest, Picture
 from pipeline.domain.faults import HostFault, HostSilent, OperatorFault
 from pipeline.domain.ids import InstanceId, JobId, Label, MachineId, OfferId, Sha256
 from pipeline.domain.job import Endpoint, Job, Machine, Pack
 from pipeline.domain.money import MicroUsd, Points, Tariff, micro
 from pipeline.domain.quote import Need, Offer, rate
+from pipeline.flow.catalogue import Catalogue
 from pipeline.flow.journal import Journal, load_job
 from pipeline.flow.kit import Kit
+from pipeline.flow.ledger import Ledger
 from pipeline.flow.spool import Spool
 from pipeline.flow.story import tell
 from pipeline.ports import (

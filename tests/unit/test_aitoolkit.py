@@ -22,7 +22,7 @@ def config(recipe: Recipe, captions: tuple[str, ...] = ()) -> str:
 
 
 def toolkit_reads(text: str, environ: dict[str, str]) -> dict[str, Any]:
-    """The toolkit's own rules: `${X}` from the environment in the text (unknown aborts), `[name]` in the parsed config."""
+    """The toolkit's own rules: `${X}` from the environment, in the text (unknown aborts); `[name]` in the config."""
     replaced = re.sub(r"\$\{(.+?)\}", lambda match: environ[match[1]], text)
     name = json.loads(replaced)["config"]["name"]
     whole: dict[str, Any] = json.loads(replaced.replace("[name]", name))

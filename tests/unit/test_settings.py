@@ -2,10 +2,10 @@
 
 # ruff: noqa: TID251  # this test is about the environment
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-import os
 
 import pytest
 
