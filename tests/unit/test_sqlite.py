@@ -128,10 +128,11 @@ def test_every_declared_scalar_is_found_through_an_index(tmp_path: Path) -> None
                 await store.find(coll, equal={field: 1})
                 await store.find(coll, above={field: 1}, order=field)
                 await store.find(coll, among={field: [1, 2]})
+                await store.find(coll, equal={field: 1}, order=f"-{fields[-1]}")
         await store._reader.do(lambda db: db.set_trace_callback(None))
         plans = [await store._reader.do(partial(planned, sql)) for sql in seen]
-        assert len(plans) == 3 * sum(map(len, COLLECTIONS.values()))
-        assert all("USING INDEX" in plan for plan in plans), plans
+        assert len(plans) == 4 * sum(map(len, COLLECTIONS.values()))
+        assert all("<expr>" in plan for plan in plans), plans
 
     used(tmp_path / "store.db", story)
 
@@ -194,16 +195,16 @@ def test_two_processes_grant_exactly_what_there_is_and_lose_nothing(tmp_path: Pa
 
     async def story(store: SqliteStore) -> None:
         ours = Ledger(store, SystemClock(), random.Random(1))
-        await ours.deposit(ANN, "d", 137, source="test")
-        with child(path, "hold", "child", 100) as (said, process):
+        await ours.deposit(ANN, "d", 80, source="test")
+        with child(path, "hold", "child", 60) as (said, process):
             begin(process)
-            mine = await granted(ours, "parent", 100)
+            mine = await granted(ours, "parent", 60)
             theirs = int(await asyncio.to_thread(said.readline))
-        assert (mine + theirs, mine > 0, theirs > 0) == (137, True, True)
-        assert await ours.balance(ANN) == Balance(Points(0), Points(137))
+        assert (mine + theirs, mine > 0, theirs > 0) == (80, True, True)
+        assert await ours.balance(ANN) == Balance(Points(0), Points(80))
         audit = await ours.audit()
         assert audit.sound
-        assert len(await ours.entries(ANN, limit=500)) == 201
+        assert len(await ours.entries(ANN, limit=500)) == 121
 
     used(path, story)
 
@@ -211,13 +212,13 @@ def test_two_processes_grant_exactly_what_there_is_and_lose_nothing(tmp_path: Pa
 def test_kill_9_of_a_writer_loses_no_write_it_was_told_of(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     acknowledged: dict[str, int] = {}
-    for name in ("one", "two", "three"):
+    for name in ("one", "two"):
         with child(path, "write", name) as (said, process):
             begin(process)
-            while int(said.readline()) < 60:
+            while int(said.readline()) < 25:
                 pass
             process.kill()
-            acknowledged[name] = max([60, *map(int, said.read().split())])
+            acknowledged[name] = max([25, *map(int, said.read().split())])
 
     async def story(store: SqliteStore) -> None:
         for name, last in acknowledged.items():

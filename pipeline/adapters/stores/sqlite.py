@@ -85,13 +85,11 @@ class SqliteStore:
     ) -> list[dict[str, Any]]:
         """As the port says. Raises ValueError for a scalar that is not declared: it would read the whole file."""
         listed = {field: json.dumps([*values]) for field, values in (among or {}).items()}
-        tests = (("= ?", equal), ("< ?", below), ("> ?", above), ("IN (SELECT value FROM json_each(?))", listed))
+        tests = (("= ?", equal), ("IN (SELECT value FROM json_each(?))", listed), ("< ?", below), ("> ?", above))
         asked = [(field, test, value) for test, wanted in tests for field, value in (wanted or {}).items()]
-        by, turn = order.lstrip("-"), "DESC" if order.startswith("-") else "ASC"
+        by = order.removeprefix("-")
         self._declared(coll, *(field for field, _, _ in asked), *([by] if by else []))
-        where = " AND ".join([f"coll = '{coll}'", *(f"{_scalar(field)} {test}" for field, test, _ in asked)])
-        ranked = f"{_scalar(by)} {turn}, id {turn}" if by else "id"
-        sql = f"SELECT body FROM docs WHERE {where} ORDER BY {ranked} LIMIT ?"  # noqa: S608  # names are declared, values bound
+        sql = _select(coll, self._collections[coll], [(field, test) for field, test, _ in asked], order)
         values = (*(value for _, _, value in asked), limit)
         return await self._reader.do(lambda db: [_loaded(row) for row in db.execute(sql, values)])
 
@@ -213,19 +211,34 @@ def _schema(collections: Mapping[str, Sequence[str]]) -> list[str]:
         "CREATE TABLE IF NOT EXISTS docs(coll TEXT NOT NULL, id TEXT NOT NULL, ver INTEGER NOT NULL,"
         " body TEXT NOT NULL, PRIMARY KEY(coll, id)) WITHOUT ROWID"
     )
-    return [table, *(_index(coll, fields[i:]) for coll, fields in collections.items() for i in range(len(fields)))]
+    return [table, *(_indexed(coll, fields, field) for coll, fields in collections.items() for field in fields)]
 
 
-def _index(coll: str, fields: Sequence[str]) -> str:
-    name = "_".join((coll, *fields))
+def _indexed(coll: str, fields: Sequence[str], lead: str) -> str:
+    columns = ", ".join(["coll", *map(_scalar, fields[fields.index(lead) :])])
+    return f"CREATE INDEX IF NOT EXISTS {_index(coll, fields, lead)} ON docs({columns}) WHERE coll = '{coll}'"
+
+
+def _index(coll: str, fields: Sequence[str], lead: str) -> str:
+    """The name of the index that `lead` leads. Queries name it: left alone, the planner walked the whole collection."""
+    name = "_".join((coll, *fields[fields.index(lead) :]))
     if not name.isidentifier():
         raise ValueError(name)
-    columns = ", ".join(["coll", *map(_scalar, fields)])  # without coll in front the primary key would look as good
-    return f"CREATE INDEX IF NOT EXISTS {name} ON docs({columns}) WHERE coll = '{coll}'"
+    return name
 
 
 def _scalar(field: str) -> str:
     return f"json_extract(body, '$.{field}')"
+
+
+def _select(coll: str, fields: Sequence[str], tests: Sequence[tuple[str, str]], order: str) -> str:
+    """A query whose names are all declared ones; its values are bound."""
+    by, turn = order.removeprefix("-"), "DESC" if order.startswith("-") else "ASC"
+    lead = tests[0][0] if tests else by
+    source = f"docs INDEXED BY {_index(coll, fields, lead)}" if lead else "docs"
+    where = " AND ".join([f"coll = '{coll}'", *(f"{_scalar(field)} {test}" for field, test in tests)])
+    ranked = f"{_scalar(by)} {turn}, id {turn}" if by else "id"
+    return f"SELECT body FROM {source} WHERE {where} ORDER BY {ranked} LIMIT ?"  # noqa: S608  # no value is in it
 
 
 def _transaction(db: sqlite3.Connection, *statements: str, values: Sequence[Scalar] = ()) -> int:
