@@ -122,7 +122,7 @@ class SshHost:
         await ssh_files.put(self, local, remote)
 
     async def get(self, remote: str, local: Path, *, cap: int) -> Sha256:
-        """HostFault: "file-missing", "file-too-big", "file-changed", "transfer-slow"; OperatorFault("home-disk")."""
+        """HostFault "box-file-missing", "file-too-big", "file-changed", "transfer-slow"; OperatorFault("home-disk")."""
         return await ssh_files.get(self, remote, local, cap)
 
     async def list(self, remote: str, *, most: int = 500) -> list[tuple[str, int]]:

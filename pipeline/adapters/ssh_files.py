@@ -158,7 +158,7 @@ async def _claimed(box: Box, name: str) -> tuple[int, Sha256]:
     digest = re.search(rb"^[0-9a-f]{64}\b", said.out, re.MULTILINE)
     size = numbers(said.out).get("size", -1)
     if said.code or digest is None or size < 0:
-        raise HostFault("file-missing", file=name[2:])
+        raise HostFault("box-file-missing", file=name[2:])
     return size, Sha256(digest.group().decode("ascii"))
 
 

@@ -259,7 +259,7 @@ def test_a_missing_file_is_named(hosts: SshHosts, home: Path, tmp_path: Path) ->
     async def work(host: Host) -> None:
         await host.get("ts/nothing", tmp_path / "x", cap=10)
 
-    assert fault_on(hosts, shell(home), work).code == "file-missing"
+    assert fault_on(hosts, shell(home), work).code == "box-file-missing"
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a b", "x;reboot", "", "a/../../b", "$HOME"])
