@@ -61,9 +61,16 @@ def _no_constant(name: str) -> None:
 
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-_INWARD: Final = [  # `is_global` calls these public: each is a way to an inner IPv4 address, or to many
-    ipaddress.ip_network(net) for net in ("64:ff9b::/96", "2002::/16", "fec0::/10", "ff00::/8", "224.0.0.0/4")
-]  # fmt: skip
+_INWARD: Final = tuple(  # `is_global` calls these public: each is a way to an inner IPv4 address, or to many machines
+    ipaddress.ip_network(net)
+    for net in (
+        "::/8",  # 64:ff9b::/96 (NAT64) and ::a.b.c.d among them
+        "2002::/16",  # 6to4
+        "fec0::/10",
+        "ff00::/8",
+        "224.0.0.0/4",
+    )
+)
 
 
 def public(address: Address) -> bool:
@@ -87,7 +94,7 @@ def need_https(url: str) -> None:
         raise OperatorFault("url-not-https", host=line(urlsplit(url).hostname or "", 80))
 
 
-def reads(pace: Pace, tries: int = 4) -> AsyncRetrying:
+def reads(pace: Pace, tries: int = 3) -> AsyncRetrying:
     """Call something that changes nothing again while it is Unanswered: half a second, then longer, with jitter."""
     nap = wait_random_exponential(multiplier=pace.seconds(0.5), max=pace.seconds(8))
     return AsyncRetrying(

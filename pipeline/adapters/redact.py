@@ -1,5 +1,6 @@
 """The redactor knows the secrets' VALUES: whatever road one took into a log line, it does not come out."""
 
+import logging
 import re
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
@@ -8,6 +9,15 @@ from urllib.parse import quote, quote_plus
 HIDDEN: Final = "[secret]"
 SHORTEST: Final = 6  # shorter ones would blot out common words; no real token is that short
 DEEPEST: Final = 6  # of nested values in one log line
+
+
+TALKATIVE: Final = ("httpx", "httpcore", "asyncssh", "urllib3", "botocore", "openai", "asyncio")
+
+
+def hush() -> None:
+    """Libraries that log whole URLs and commands at INFO speak from WARNING on."""
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 class Secrets:

@@ -21,7 +21,8 @@ from pipeline.trainers.box import Command
 USER: Final = "root"
 READY: Final = b"\nts-ready\n"  # what comes before it is a login shell's chatter
 NOISE_CAP: Final = 16 * 1024
-WINDOW: Final = 16 * 1024 * 1024  # asyncssh's own 2 MiB caps a download at 12 MB/s over 80 ms (facts/ssh.md)
+WINDOW: Final = 256 * 1024  # of an answer: what may be on its way when the cap is reached
+WIDE: Final = 8 * 1024 * 1024  # of a download: asyncssh's own 2 MiB caps it at 12 MB/s over 80 ms (facts/ssh.md)
 GRACE: Final = 15.0  # seconds beyond a command's own limit, for the line
 KNOCKS: Final = 50  # logins at once: after a restart every box is asked
 LEAN: Final[dict[str, Any]] = {
@@ -129,7 +130,7 @@ class SshHost:
         return await ssh_files.listing(self, remote, most)
 
     @asynccontextmanager
-    async def channel(self, script: str, seconds: float) -> AsyncIterator["Channel"]:
+    async def channel(self, script: str, seconds: float, *, wide: bool = False) -> AsyncIterator["Channel"]:
         """A running script, past its login shell's chatter; killed on the box after `seconds`, cut off when left.
 
         `cd`, because a login shell may have gone elsewhere; `timeout`, because a script outlives its channel.
@@ -137,7 +138,9 @@ class SshHost:
         line = f"printf '\\nts-ready\\n'; cd; exec timeout -k 5 {math.ceil(seconds)} sh -c {shlex.quote(script)}"
         with translated("ssh-lost"):
             async with asyncio.timeout(GRACE):
-                writer, reader, _ = await self._connection.open_session(line, encoding=None, window=WINDOW)
+                writer, reader, _ = await self._connection.open_session(
+                    line, encoding=None, window=WIDE if wide else WINDOW
+                )
             try:
                 channel = Channel(writer, reader)
                 async with asyncio.timeout(GRACE):

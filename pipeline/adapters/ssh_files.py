@@ -41,7 +41,7 @@ class Pipe(Protocol):
 
 class Box(Protocol):
     async def run(self, command: Command) -> Answer: ...
-    def channel(self, script: str, seconds: float) -> AbstractAsyncContextManager[Pipe]: ...
+    def channel(self, script: str, seconds: float, *, wide: bool = False) -> AbstractAsyncContextManager[Pipe]: ...
 
 
 class Watch:
@@ -174,7 +174,7 @@ async def _fetch(box: Box, name: str, part: Path, size: int) -> bool:
         resumed, watch = done > 0, Watch()
         file.seek(done)
         script = f"tail -c +{done + 1} {name} | head -c {size - done}"
-        async with box.channel(script, LONGEST) as pipe:
+        async with box.channel(script, LONGEST, wide=True) as pipe:
             pipe.end()
             while chunk := await _within(SILENCE, pipe.read()):
                 done += len(chunk)

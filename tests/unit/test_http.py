@@ -226,7 +226,8 @@ def test_a_name_answering_1_1_1_1_then_127_0_0_1_never_connects_inward(tmp_path:
     "url",
     [
         "https://127.0.0.1/", "https://[::1]/", "https://10.0.0.5/", "https://169.254.169.254/", "https://[64:ff9b::7f00:1]/",
-        "https://[2002:7f00:1::]/", "https://[fec0::1]/", "https://[ff02::1]/", "https://224.0.0.1/", "https://[::ffff:10.0.0.1]/",
+        "https://[2002:7f00:1::]/", "https://[fec0::1]/", "https://[::7f00:1]/",
+        "https://[ff02::1]/", "https://224.0.0.1/", "https://[::ffff:10.0.0.1]/",
         "https://0.0.0.0/", "https://one-of-two.example/", "https://nobody.example/", "http://1.1.1.1/", "https://1.1.1.1:8443/",
         "https://user@1.1.1.1/", "ftp://1.1.1.1/", "nonsense", "https://",
     ],

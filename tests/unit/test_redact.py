@@ -1,9 +1,11 @@
 """No secret value comes out of a log line, whatever road it took in."""
 
+import logging
+
 import pytest
 import structlog
 
-from pipeline.adapters.redact import HIDDEN, Secrets
+from pipeline.adapters.redact import HIDDEN, Secrets, hush
 
 KEY = "hf_Aa0/+=secret%value"
 
@@ -54,6 +56,12 @@ def test_something_that_contains_itself_ends() -> None:
     loop: list[object] = [KEY]
     loop.append(loop)
     assert "Aa0" not in repr(known()(None, "info", {"loop": loop}))
+
+
+def test_libraries_that_log_urls_and_commands_are_hushed() -> None:
+    hush()
+    assert not logging.getLogger("httpx").isEnabledFor(logging.INFO)
+    assert not logging.getLogger("asyncssh.connection").isEnabledFor(logging.INFO)
 
 
 def test_the_registry_does_not_show_what_it_knows() -> None:

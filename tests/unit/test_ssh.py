@@ -1,6 +1,7 @@
 """Our SSH against servers in this process: an honest one that runs a real shell, and liars."""
 
 import asyncio
+import re
 import stat
 import subprocess
 import sys
@@ -81,6 +82,7 @@ async def box(serve: Serve, admitted: str, seen: list[str] | None = None) -> Asy
             await serve(process)
         except (asyncssh.Error, OSError):
             process.channel.abort()
+        await process.wait_closed()
 
     server = await asyncssh.create_server(
         lambda: Door(admitted, [] if seen is None else seen), "127.0.0.1", 0,
@@ -253,6 +255,43 @@ def test_only_the_missing_bytes_travel(hosts: SshHosts, home: Path, tmp_path: Pa
 
     on(hosts, serve, work)
     assert any("tail -c +901" in command for command in commands)
+
+
+def test_a_transfer_that_was_cut_goes_on_where_it_ended(hosts: SshHosts, home: Path, tmp_path: Path) -> None:
+    """The line dies in the middle, both ways; the second try sends the rest only."""
+    big = tmp_path / "big"
+    big.write_bytes(bytes(range(256)) * 20_000)
+    honest, commands = shell(home), list[str]()
+
+    async def cut(process: Process) -> None:
+        command = process.command or ""
+        if "exec cat" in command:
+            process.stdout.write(READY)
+            (home / "big.part").write_bytes(await process.stdin.read(1_000_000))
+        elif "tail -c" in command:
+            process.stdout.write(READY + big.read_bytes()[:1_000_000])
+            await process.stdout.drain()
+        else:
+            await honest(process)
+            return
+        process.channel.get_connection().abort()
+
+    async def kept(process: Process) -> None:
+        commands.append(process.command or "")
+        await honest(process)
+
+    async def put(host: Host) -> None:
+        await host.put(big, "big")
+
+    async def get(host: Host) -> None:
+        await host.get("big", tmp_path / "back", cap=10**7)
+
+    for work in (put, get):
+        assert isinstance(fault_on(hosts, cut, work), HostSilent)
+        on(hosts, kept, work)
+    assert (home / "big").read_bytes() == (tmp_path / "back").read_bytes() == big.read_bytes()
+    assert any("exec cat >>" in command for command in commands)
+    assert any(re.search(r"tail -c \+[1-9]\d{5}", command) for command in commands)
 
 
 def test_a_missing_file_is_named(hosts: SshHosts, home: Path, tmp_path: Path) -> None:
