@@ -20,8 +20,11 @@ def run() -> None:
 
         logs.set_up(settings.log_level, settings.log_format)
         terminal = Terminal()
-        async with station(settings, {terminal.name: terminal}) as whole:
-            await terminal.run(whole.desk.hear)
+        try:
+            async with station(settings, {terminal.name: terminal}) as whole:
+                await terminal.run(whole.desk.hear)
+        finally:
+            terminal.close()
         return 0
 
     raise typer.Exit(run_until_signal(work))

@@ -85,8 +85,11 @@ async def _stage(speed: float) -> AsyncIterator[tuple[Sandbox, Station, Terminal
             async with sandbox(folder / "world", speed=speed) as world:
                 settings = _settings(world, folder)
                 terminal = Terminal()
-                async with station(settings, {terminal.name: terminal}) as whole:
-                    yield world, whole, terminal, folder
+                try:
+                    async with station(settings, {terminal.name: terminal}) as whole:
+                        yield world, whole, terminal, folder
+                finally:
+                    terminal.close()
 
 
 def _settings(world: Sandbox, folder: Path) -> Settings:

@@ -1,6 +1,9 @@
 """kill -9 between any two writes: then a restart, and no machine is left, one model exists, the money sums."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,29 +15,59 @@ from tests.support.training import Run
 from tests.support.virtual import run
 from tests.support.world import World
 
-MOMENTS = ("before", "after")
-MOST = 50  # writes of the longer life below; checked
+
+@dataclass(frozen=True)
+class Life:
+    """A world to live in, how it ends, and at least as many writes as it takes (checked)."""
+
+    end: End
+    writes: int
+    world: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _world(tmp_path: Path, moment: str, nth: int) -> tuple[World, DyingStore]:
-    """The first machine dies in training, the second one does it: every stage is in this life, some of them twice."""
-    store = DyingStore(MemoryStore(), **{moment: nth})
-    return a_world(tmp_path, store=store, runs=[Run(dies_at=15), Run()]), store
+LIVES = {
+    # every stage is in this life, some of them twice: the first machine dies in training, the second one does it
+    "moves": Life(End.DONE, 50, {"runs": [Run(dies_at=15), Run()]}),
+    "loses the rental's reply": Life(End.DONE, 40, {"lose_reply_of": 1}),
+    "is refunded after three hosts": Life(End.FAILED, 62, {"runs": [Run(dies_at=3)]}),
+    "meets a market that does not let go": Life(End.DONE, 40, {"refuse_destroy": 4}),
+}
+ALL = [(name, nth) for name, life in LIVES.items() for nth in range(1, life.writes + 1)]
+SOME = [(name, nth) for name, nth in ALL if name == "moves" or nth % 5 == 0]
 
 
-@pytest.mark.parametrize("nth", range(1, MOST + 1))
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_death_at_any_write_costs_nothing_but_time(tmp_path: Path, moment: str, nth: int) -> None:
-    world, store = _world(tmp_path, moment, nth)
+def a_life(tmp_path: Path, name: str, **death: int) -> tuple[World, DyingStore]:
+    store = DyingStore(MemoryStore(), **death)
+    return a_world(tmp_path, store=store, **LIVES[name].world), store
+
+
+def check(tmp_path: Path, name: str, moment: str, nth: int) -> None:
+    world, store = a_life(tmp_path, name, **{moment: nth})
     job = survived(world)
-    assert (job.stage, job.ending and job.ending.end) == (Stage.DONE, End.DONE)
-    assert (world.alive, world.commits, len(world.repos)) == ([], 1, 1)
+    assert (job.stage, job.ending and job.ending.end) == (Stage.DONE, LIVES[name].end)
+    published = int(LIVES[name].end is End.DONE)
+    assert (world.alive, world.commits, len(world.repos)) == ([], published, published)
     assert max(world.creates.values()) == 1, "a second rental for one attempt"
     store.before = store.after = None
     assert run(accounts_sum(world), world.last_seen) == (PURSE - job.charged, 0, 0)
+    assert (job.charged > 0) is bool(published)
 
 
-def test_the_matrix_reaches_the_last_write(tmp_path: Path) -> None:
-    world, store = _world(tmp_path, "after", 10**9)
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize(("name", "nth"), SOME)
+def test_death_at_any_write_costs_nothing_but_time(tmp_path: Path, name: str, nth: int, moment: str) -> None:
+    check(tmp_path, name, moment, nth)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize(("name", "nth"), ALL)
+def test_death_at_every_write_of_every_life(tmp_path: Path, name: str, nth: int, moment: str) -> None:
+    check(tmp_path, name, moment, nth)
+
+
+@pytest.mark.parametrize("name", LIVES)
+def test_the_matrix_reaches_the_last_write(tmp_path: Path, name: str) -> None:
+    world, store = a_life(tmp_path, name)
     lived(world)
-    assert store.writes <= MOST, f"{store.writes} writes: raise MOST"
+    assert LIVES[name].writes - 12 <= store.writes <= LIVES[name].writes, store.writes
