@@ -188,7 +188,7 @@ def total(parts: Iterable[Part]) -> Points:
 def apply(state: State, command: Command) -> tuple[State, Entry]:
     """Do `command`, or refuse it; either way it gets an entry. The caller makes sure that no key comes twice.
 
-    Raises ValueError for points that are no amount (a bug of the caller).
+    Raises ValueError for points or a rate that are no amount (a bug of the caller).
     """
     _check(command)
     before = _expired(replace(state, seq=state.seq + 1), command.at)
@@ -209,6 +209,8 @@ def _check(command: Command) -> None:
     least = 1 if isinstance(command, Deposit | Refund) else 0  # a free job holds and pays nothing
     if type(command.points) is not int or not least <= command.points <= MOST:
         raise ValueError(command.kind, command.points)
+    if isinstance(command, Deposit) and command.rate is not None and command.rate < 1:
+        raise ValueError(command.kind, command.rate)
 
 
 def _outcome(state: State, command: Command) -> Outcome:
@@ -237,7 +239,7 @@ def _hold(state: State, command: Hold) -> Outcome:
     """Gifts first, then the cheapest money, then the oldest."""
     if command.points > state.balance.available:
         return Why.NOT_ENOUGH
-    by_use = sorted(state.lots, key=lambda lot: (lot.rate is not None, lot.rate or 0, lot.born))
+    by_use = sorted(state.lots, key=lambda lot: (lot.rate or 0, lot.born))
     parts, _ = cut([Part(lot.key, lot.left, lot.rate) for lot in by_use], command.points)
     held = Held(key=command.key, parts=parts, job=command.job)
     return replace(state, lots=_moved(state.lots, parts, -1), holds=(*state.holds, held)), parts

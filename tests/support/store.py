@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,11 +15,13 @@ Scalar = str | int
 class MemoryStore:
     """Port Store. Keeps JSON text, so that nothing slips through that a real store would refuse or bend.
 
-    Every call lets others run first: what may interleave in life interleaves here.
+    Every call lets others run first, once, or with `dice` some rounds: what may interleave in life interleaves here.
     """
 
-    def __init__(self, collections: Mapping[str, Sequence[str]] = COLLECTIONS) -> None:
-        self._collections = collections
+    def __init__(
+        self, collections: Mapping[str, Sequence[str]] = COLLECTIONS, dice: random.Random | None = None
+    ) -> None:
+        self._collections, self._dice = collections, dice
         self._docs: dict[str, dict[str, str]] = {coll: {} for coll in collections}
 
     async def get(self, coll: str, key: str) -> dict[str, Any] | None:
@@ -71,7 +74,8 @@ class MemoryStore:
 
     async def _of(self, coll: str) -> dict[str, str]:
         self._declared(coll, ())
-        await asyncio.sleep(0)
+        for _ in range(self._dice.choice((1, 1, 2, 50)) if self._dice else 1):
+            await asyncio.sleep(0)
         return self._docs[coll]
 
     def _declared(self, coll: str, fields: Iterable[str]) -> None:

@@ -139,6 +139,11 @@ def test_points_that_are_no_amount_are_a_bug(points: int) -> None:
         apply(State(account=ANN), deposit("d", points))
 
 
+def test_a_rate_that_is_no_money_is_a_bug() -> None:
+    with pytest.raises(ValueError, match="deposit"):
+        apply(State(account=ANN), deposit("d", 1, rate=0))
+
+
 def test_spent_lots_are_forgotten_when_nothing_can_return_to_them() -> None:
     state, _ = lived(deposit("d", 9), hold("h", 9), capture("c", "h", 9))
     assert [lot.key for lot in state.lots] == ["d"]
@@ -327,10 +332,11 @@ def test_200_holds_at_once_from_two_processes_on_137_points_grant_137() -> None:
     virtual.run(story())
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_two_processes_that_repeat_each_others_commands_while_outboxes_drain_do_each_once(seed: int) -> None:
+@pytest.mark.parametrize("seed", range(8))
+def test_processes_that_repeat_each_others_commands_while_outboxes_drain_do_each_once(seed: int) -> None:
     async def story() -> None:
-        store, dice = MemoryStore(), random.Random(seed)
+        dice = random.Random(seed)
+        store = MemoryStore(dice=dice)
         many = [ledger(store, n) for n in range(4)]
         async with asyncio.TaskGroup() as group:
             for mine in many:

@@ -151,6 +151,15 @@ def test_a_full_disk_is_said_and_survived(tmp_path: Path) -> None:
     used(tmp_path / "store.db", story)
 
 
+def test_a_write_that_breaks_half_way_leaves_no_lock_behind(tmp_path: Path) -> None:
+    async def story(store: SqliteStore) -> None:
+        with pytest.raises(sqlite3.ProgrammingError):
+            await store.create("settings", object(), {})  # type: ignore[arg-type]  # a bug of a caller
+        assert await store.create("settings", "a", {})
+
+    used(tmp_path / "store.db", story)
+
+
 def test_a_file_that_is_no_database_and_a_folder_that_is_a_file_are_the_operators_to_mend(tmp_path: Path) -> None:
     (tmp_path / "store.db").write_bytes(b"not a database, but long enough to look at" * 100)
 
