@@ -3,88 +3,15 @@
 import asyncio
 import hashlib
 import json
-import random
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 
-from pipeline.sandbox.hub import Hub
-
-FLUX: Final = "black-forest-labs/FLUX.1-dev"
-CARD: Final = b"---\nlicense: other\nlicense_name: flux-1-dev-non-commercial-license\n---\n\n# tok\n"
-
-
-class Hand:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.time = datetime(2026, 11, 24, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.time
-
-
-@dataclass
-class Scene:
-    hub: Hub
-    url: str
-    clock: Hand
-    folder: Path
-
-    async def run(self, *argv: str, token: str | None = "hf_good", stdin: bytes = b"") -> tuple[int, str, str]:
-        """One child process with a fresh HF_HOME: exit code, stdout, stderr."""
-        home = self.folder / f"home{len(list(self.folder.glob('home*')))}"
-        home.mkdir()
-        env = {
-            "PATH": "/usr/bin:/bin", "HOME": str(home), "HF_HOME": str(home), "HF_ENDPOINT": self.url,
-            "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_UPDATE_CHECK": "1",
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1", "NO_COLOR": "1",
-        }  # fmt: skip
-        if token:
-            env["HF_TOKEN"] = token
-        pipe = asyncio.subprocess.PIPE
-        child = await asyncio.create_subprocess_exec(
-            *argv, stdin=pipe, stdout=pipe, stderr=pipe, env=env, cwd=self.folder
-        )
-        out, err = await child.communicate(stdin)
-        assert child.returncode is not None
-        return child.returncode, out.decode(), err.decode()
-
-    async def python(self, code: str, token: str | None = "hf_good") -> Any:
-        """Run client code that leaves its answer in `said`."""
-        head = "import json, sys\nfrom huggingface_hub import *\nfrom huggingface_hub.errors import *\napi = HfApi()\n"
-        result, out, err = await self.run(sys.executable, "-c", f"{head}{code}\nprint(json.dumps(said))", token=token)
-        assert result == 0, err
-        return json.loads(out.splitlines()[-1])
-
-
-def on_hub(folder: Path, play: Callable[[Scene], Awaitable[None]], **options: Any) -> None:
-    async def whole() -> None:
-        clock = Hand()
-        hub = Hub(**{"folder": folder / "hub", "speed": 1e6, "clock": clock, "dice": random.Random(7), **options})
-        hub.add_token("hf_good", "alice", orgs=("acme",), role="fineGrained")
-        hub.add_token("hf_read", "carol", orgs=("acme",), role="read")
-        hub.add_token("hf_nogate", "bob", role="fineGrained", gated=False)
-        hub.add_token("hf_narrow", "dave", role="fineGrained", reads_gated=False)
-        url = await hub.start()
-        try:
-            await play(Scene(hub, url, clock, folder))
-        finally:
-            await hub.stop()
-
-    asyncio.run(whole())
-
-
-def lora(folder: Path, name: str = "tok.safetensors", size: int = 3_000_000) -> Path:
-    path = folder / name
-    path.write_bytes(random.Random(name).randbytes(size))
-    return path
-
+from tests.sandbox.hub_scene import CARD, FLUX, Scene, lora, on_hub
 
 PUBLISH: Final = """
 import hashlib
@@ -101,7 +28,8 @@ head = get_hf_file_metadata(hf_hub_url("acme/tok", "tok.safetensors"))
 said = dict(
     same=str(url) == str(again), oids=[first.oid, second.oid, info.sha, head.commit_hash], url=first.commit_url,
     files={f.rfilename: [f.size, f.lfs and f.lfs.sha256] for f in info.siblings}, private=info.private,
-    etag=head.etag, size=head.size, tree=sorted(f.path for f in api.list_repo_tree("acme/tok", recursive=True)),
+    etag=head.etag, size=head.size, card=get_hf_file_metadata(hf_hub_url("acme/tok", "README.md")).size,
+    tree=sorted(f.path for f in api.list_repo_tree("acme/tok", recursive=True)),
     back=hashlib.sha256(open(hf_hub_download("acme/tok", "tok.safetensors"), "rb").read()).hexdigest(),
 )
 api.update_repo_settings("acme/tok", private=False)
@@ -124,6 +52,7 @@ def test_the_real_client_publishes_reads_back_and_opens_a_repo(tmp_path: Path) -
         assert said["files"]["README.md"] == [len(CARD), None]
         assert said["files"]["samples/0.jpg"][1], "a picture is an LFS file"
         assert (said["etag"], said["size"], said["back"]) == (digest, len(weights), digest)
+        assert said["card"] == len(CARD)
         assert "samples" in said["tree"]
         kept = scene.hub.file("acme/tok", "tok.safetensors")
         assert kept is not None
@@ -135,14 +64,13 @@ def test_the_real_client_publishes_reads_back_and_opens_a_repo(tmp_path: Path) -
 
 
 def test_what_was_published_survives_a_restart(tmp_path: Path) -> None:
-    lora(tmp_path)
-
     async def publish(scene: Scene) -> None:
-        await scene.python(f"CARD = {CARD!r}\n{PUBLISH}")
+        async with aiohttp.ClientSession(headers={"Authorization": "Bearer hf_good"}) as session:
+            await offered(scene, session, b"weights")
 
     async def look(scene: Scene) -> None:
-        assert scene.hub.file("acme/tok", "README.md") is not None
-        assert await scene.python('said = api.model_info("acme/tok").sha') == scene.hub.repos["acme/tok"].head.oid
+        assert await scene.python('said = api.model_info("alice/tok").sha') == scene.hub.repos["alice/tok"].head.oid
+        assert scene.hub.file("alice/tok", ".gitattributes") is not None
 
     on_hub(tmp_path, publish)
     on_hub(tmp_path, look)
@@ -187,18 +115,20 @@ def kind(call):
     except HfHubHTTPError as no:
         return [type(no).__name__, no.response.status_code]
     return "ok"
-said = [
-    kind(lambda: api.auth_check("{FLUX}")),
-    kind(lambda: get_hf_file_metadata(hf_hub_url("{FLUX}", "flux1-dev.safetensors"))),
-    kind(lambda: api.model_info("{FLUX}")),
-]
+said = {{
+    token: [
+        kind(lambda: api.auth_check("{FLUX}", token=token)),
+        kind(lambda: get_hf_file_metadata(hf_hub_url("{FLUX}", "flux1-dev.safetensors"), token=token)),
+        kind(lambda: api.model_info("{FLUX}", token=token)),
+    ]
+    for token in ("hf_good", "hf_nogate", "hf_bad", "hf_narrow")
+}}
 """
 
 
 def test_the_gate_opens_for_who_accepted_and_says_who_must_not(tmp_path: Path) -> None:
     async def play(scene: Scene) -> None:
-        answers = {token: await scene.python(GATE, token) for token in ("hf_good", "hf_nogate", "hf_bad", "hf_narrow")}
-        assert answers == {
+        assert await scene.python(GATE) == {
             "hf_good": ["ok", "ok", "ok"],
             "hf_nogate": [["GatedRepoError", 403], ["GatedRepoError", 403], "ok"],
             "hf_bad": [["GatedRepoError", 401], ["GatedRepoError", 401], "ok"],
@@ -273,6 +203,73 @@ def test_downloads_of_a_base_share_the_line_of_the_box(tmp_path: Path) -> None:
         assert 0.3 <= taken * 4 <= 3
 
     on_hub(tmp_path, play, speed=4)
+
+
+async def offered(scene: Scene, session: aiohttp.ClientSession, content: bytes) -> str:
+    """Create alice/tok and ask where to PUT `content`: what home does before the box sends the bytes."""
+    oid = hashlib.sha256(content).hexdigest()
+    async with session.post(f"{scene.url}/api/repos/create", json={"name": "tok", "visibility": "private"}) as answer:
+        assert answer.status == 200
+    body = {"operation": "upload", "transfers": ["basic"], "objects": [{"oid": oid, "size": len(content)}]}
+    async with session.post(f"{scene.url}/alice/tok.git/info/lfs/objects/batch", json=body) as answer:
+        said = await answer.json(content_type=None)
+    href: str = said["objects"][0]["actions"]["upload"]["href"]
+    return href
+
+
+def test_the_upload_address_takes_only_its_own_bytes_and_ends(tmp_path: Path) -> None:
+    async def play(scene: Scene) -> None:
+        async with aiohttp.ClientSession(headers={"Authorization": "Bearer hf_good"}) as session:
+            href = await offered(scene, session, b"weights")
+        async with aiohttp.ClientSession() as session:
+            async with session.put(href, data=b"others!") as answer:
+                assert answer.status == 400
+            async with session.put(href.replace("Signature=", "Signature=0"), data=b"weights") as answer:
+                assert answer.status == 403
+            async with session.put(href, data=b"weights") as answer:
+                assert answer.status == 200
+            scene.clock.time += timedelta(hours=2)
+            async with session.put(href, data=b"weights") as answer:
+                assert answer.status == 403
+
+    on_hub(tmp_path, play)
+
+
+def test_a_stranger_sees_no_private_repo_and_a_reader_writes_nothing(tmp_path: Path) -> None:
+    async def play(scene: Scene) -> None:
+        async with aiohttp.ClientSession(headers={"Authorization": "Bearer hf_good"}) as session:
+            await offered(scene, session, b"weights")
+        model = f"{scene.url}/api/models/alice/tok"
+        async with aiohttp.ClientSession() as session:
+            for token, status in (("hf_good", 200), ("hf_nogate", 404), ("hf_bad", 401), ("", 401)):
+                headers = {"Authorization": f"Bearer {token}"} if token else {}
+                async with session.get(model, headers=headers) as answer:
+                    assert answer.status == status, token
+            headers = {"Authorization": "Bearer hf_read"}
+            async with session.post(f"{scene.url}/api/repos/create", json={"name": "x"}, headers=headers) as answer:
+                assert answer.status == 403
+
+    on_hub(tmp_path, play)
+
+
+def test_a_commit_on_an_old_parent_or_out_of_the_repo_is_refused(tmp_path: Path) -> None:
+    async def play(scene: Scene) -> None:
+        async with aiohttp.ClientSession(headers={"Authorization": "Bearer hf_good"}) as session:
+            await offered(scene, session, b"weights")
+
+            async def commit(header: dict[str, str], path: str, kind: str = "file") -> int:
+                value = {"content": "aGk=", "path": path, "encoding": "base64", "oid": "0" * 64}
+                lines = [{"key": "header", "value": {"summary": "x", **header}}, {"key": kind, "value": value}]
+                body = "\n".join(map(json.dumps, lines))
+                async with session.post(f"{scene.url}/api/models/alice/tok/commit/main", data=body) as answer:
+                    return answer.status
+
+            assert await commit({"parentCommit": "0" * 40}, "a.txt") == 412
+            assert await commit({}, "../a.txt") == 400
+            assert await commit({}, "a.safetensors", "lfsFile") == 400, "no such object was uploaded"
+            assert await commit({}, "a.txt") == 200
+
+    on_hub(tmp_path, play)
 
 
 CAPTURED: Final = Path(__file__).parent.parent / "data" / "hub" / "transcript.json"
