@@ -23,10 +23,10 @@ def box(tmp_path: Path) -> Box:
     return Box(tmp_path)
 
 
-def test_a_fresh_run_says_the_same_kinds_of_lines_in_the_same_order_as_the_real_one(box: Box) -> None:
+def test_a_fresh_run_says_the_kinds_of_lines_of_the_real_one_in_its_order(box: Box) -> None:
     real = captured_process("01-fresh-run")
     config = box.config(
-        type="sd_trainer", save=real["save"], train={**real["train"], "skip_first_sample": False}, sample=real["sample"],
+        type="sd_trainer", save=real["save"], sample=real["sample"], train=real["train"] | {"skip_first_sample": False},
         performance_log_every=10, logging={"use_ui_logger": False},
     )  # fmt: skip
     assert box.run(str(config)) == 0

@@ -73,7 +73,6 @@ class Plan:
     base: Path
     quantize: bool
     rank: int
-    alpha: int
     dtype: str
     save_every: int
     keep: int
@@ -98,7 +97,6 @@ def plan(job: str, process: Mapping[str, Any]) -> Plan:
         base=Path(process["model"]["name_or_path"]),
         quantize=bool(process["model"].get("quantize", False)),
         rank=int(network.get("linear", 4)),
-        alpha=int(network.get("linear_alpha", 1)),
         dtype=str(save.get("dtype", "float16")),
         save_every=int(save.get("save_every", 1000)),
         keep=int(save.get("max_step_saves_to_keep", 5)),

@@ -219,7 +219,7 @@ class Training:
         return settled * float(self._dice.lognormal(0, 0.22))
 
     def _out_of_memory(self, index: int) -> bool:
-        """From the third step on, if asked: three skipped batches, then the end (facts 6)."""
+        """If asked, from a quarter of the way on: three skipped batches, then the end (facts 6)."""
         if "oom" not in self.world.modes or index < self.plan.steps // 4:
             return False
         self._ooms += 1
