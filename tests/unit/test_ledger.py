@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -347,6 +348,44 @@ def test_processes_that_repeat_each_others_commands_while_outboxes_drain_do_each
         audit = await many[0].audit()
         assert audit.sound
         assert audit.deposited == 40
+
+    virtual.run(story())
+
+
+class Interrupted(MemoryStore):
+    """Lets somebody else in just before its `n`-th call from now."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left = 0
+
+    def interrupt(self, n: int, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        self._left, self._meanwhile = n, meanwhile
+
+    async def _of(self, coll: str) -> dict[str, str]:
+        self._left -= 1
+        if self._left == 0:
+            await self._meanwhile()
+        return await super()._of(coll)
+
+
+@pytest.mark.parametrize("before", [0, 8], ids=["new account", "outbox full"])
+def test_somebody_who_does_the_same_and_drains_between_any_two_of_our_calls_does_it_instead_of_us(before: int) -> None:
+    async def story() -> None:
+        for n in range(1, 16):
+            store = Interrupted()
+            ours, theirs = ledger(store, 1), ledger(store, 2)
+            for i in range(before):
+                await theirs.deposit(ANN, f"before-{i}", 1, source="test")
+
+            async def meanwhile(theirs: Ledger = theirs) -> None:
+                await theirs.deposit(ANN, "d", 100, source="test")
+                await theirs.drain()
+
+            store.interrupt(n, meanwhile)
+            await ours.deposit(ANN, "d", 100, source="test")
+            assert (await ours.balance(ANN)).available == 100 + before, n
+            assert (await ours.audit()).sound
 
     virtual.run(story())
 
