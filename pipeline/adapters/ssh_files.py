@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import os
 import re
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Final, Protocol, TypeVar
@@ -27,6 +27,7 @@ SLOWEST: Final = 20_000  # bytes a second, over WATCH seconds
 WATCH: Final = 60.0
 LONGEST: Final = 6 * 3600.0  # on the box; ours is the watch
 BLOCK: Final = 256 * 1024
+ABSENT: Final = 7  # exit code of ours
 LISTING_CAP: Final = 160  # bytes a line
 
 
@@ -94,14 +95,14 @@ async def _offered(box: Box, name: str, size: int, digest: Sha256) -> int | None
             "offer",
             f"""umask 077; mkdir -p ./{folder} || exit 8
 test "$(stat -c %s {name} 2>/dev/null)" = {size} && echo "{digest}  {name}" | sha256sum -c --status - && echo same=1
-echo "have=$(stat -c %s {name}.part 2>/dev/null)\"""",
+echo "have=$(stat -c %s {name}.part 2>/dev/null || echo 0)\"""",
             seconds=120,
         )
     )
     if said.code:
         raise HostFault("box-disk", exit=said.code)
     found = numbers(said.out)
-    return None if found.get("same") else max(0, found.get("have", 0))
+    return None if found.get("same") else max(0, _told(found, "have"))
 
 
 async def _send(box: Box, local: Path, part: str, skip: int) -> None:
@@ -125,11 +126,18 @@ async def _settled(box: Box, name: str, digest: Sha256) -> bool:
         Command(
             "settle",
             f"""echo "{digest}  {name}.part" | sha256sum -c --status - && chmod 600 {name}.part \
-&& mv -f {name}.part {name} && echo same=1 || rm -f {name}.part""",
+&& mv -f {name}.part {name} && echo same=1 && exit; rm -f {name}.part; echo same=0""",
             seconds=120,
         )
     )
-    return bool(numbers(said.out).get("same"))
+    return bool(_told(numbers(said.out), "same"))
+
+
+def _told(found: Mapping[str, int], key: str) -> int:
+    """What a box said of `key`. Nothing at all is no answer, and blames nobody: HostSilent("ssh-lost")."""
+    if key not in found:
+        raise HostSilent("ssh-lost", why="no-answer")
+    return found[key]
 
 
 async def get(box: Box, remote: str, local: Path, cap: int) -> Sha256:
@@ -153,12 +161,14 @@ async def get(box: Box, remote: str, local: Path, cap: int) -> Sha256:
 
 async def _claimed(box: Box, name: str) -> tuple[int, Sha256]:
     """What the box says a file's size and hash are. A log may grow meanwhile: both are of the same first bytes."""
-    script = f'test -f {name} || exit 7; s=$(stat -c %s {name}); echo "size=$s"; head -c $s {name} | sha256sum'
+    script = f'test -f {name} || exit {ABSENT}; s=$(stat -c %s {name}); echo "size=$s"; head -c $s {name} | sha256sum'
     said = await box.run(Command("claim", script, seconds=120))
-    digest = re.search(rb"^[0-9a-f]{64}\b", said.out, re.MULTILINE)
-    size = numbers(said.out).get("size", -1)
-    if said.code or digest is None or size < 0:
+    if said.code == ABSENT:
         raise HostFault("box-file-missing", file=name[2:])
+    digest = re.search(rb"^[0-9a-f]{64}\b", said.out, re.MULTILINE)
+    size = _told(numbers(said.out), "size")
+    if digest is None or size < 0:
+        raise HostSilent("ssh-lost", why="no-answer")
     return size, Sha256(digest.group().decode("ascii"))
 
 
