@@ -9,7 +9,6 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
-from itertools import count
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -36,7 +35,7 @@ from pipeline.ports import Clock, Store
 
 OUTBOX: Final = 8  # entries in the account's document before it is drained
 PAGE: Final = 500
-FIRST_PAUSE: Final = 0.002  # seconds at most, doubled with each lost race
+FIRST_PAUSE, LAST_PAUSE = 0.002, 0.064  # seconds at most after a race lost to another process, doubled each time
 
 
 class Ledger:
@@ -108,8 +107,9 @@ class Ledger:
         return sums
 
     async def _do(self, account: AccountId, command: Command) -> Entry:
+        pause = FIRST_PAUSE
         async with self._lock(account):
-            for attempt in count():
+            while True:
                 book = await self._load(account)
                 known = await self._answered(book, command.key)
                 if known is not None:
@@ -120,8 +120,8 @@ class Ledger:
                 state, entry = apply(book.state, command)
                 if await self._saved(replace(book, state=state, outbox=(*book.outbox, entry))):
                     return entry
-                await asyncio.sleep(self._dice.uniform(0, FIRST_PAUSE * 2 ** min(attempt, 5)))
-        raise AssertionError  # count() has no end
+                await asyncio.sleep(self._dice.uniform(0, pause))
+                pause = min(2 * pause, LAST_PAUSE)
 
     def _lock(self, account: AccountId) -> asyncio.Lock:
         """Queue up here, so that the compare-and-set arbitrates between processes only."""
