@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 SIZE: Final = (1024, 768)
 _FINE: Final = 2  # drawn this much larger, then shrunk: smooth edges
+_SOFT: Final = 4  # and mist this much smaller
 Colour = tuple[int, int, int]
 
 
@@ -23,6 +24,10 @@ class Hour:
     sun: Colour
     height: float  # of the sun, as a share of the sky
     light: float
+
+    @property
+    def dark(self) -> bool:
+        return self.light < 0.6  # noqa: PLR2004  # below it, windows are lit
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,27 +115,37 @@ class _Scene:
         top, low = self._hour.sky
         for y in range(self._tall):
             part = min(1.0, y / self._horizon)
-            self._pen.line(
-                (0, y, self._wide, y), fill=tuple(int(a + (b - a) * part) for a, b in zip(top, low, strict=True))
-            )
-        if self._hour.light < HOURS[0].light - 0.3:
-            for _ in range(90):
-                x, y = self._dice.uniform(0, self._wide), self._dice.uniform(0, self._horizon * 0.8)
-                self._disc(x, y, self._dice.uniform(1.5, 4), (235, 235, 245))
-        x = self._wide * self._dice.uniform(0.55, 0.9)
-        self._disc(x, self._horizon * self._hour.height, self._tall * 0.055, self._hour.sun)
-        if self._hour.light >= HOURS[0].light - 0.3:
+            colour = tuple(int(a + (b - a) * part) for a, b in zip(top, low, strict=True))
+            self._pen.line((0, y, self._wide, y), fill=colour)
+        if self._hour.dark:
+            self._stars()
+        across = self._wide * self._dice.uniform(0.55, 0.9)
+        self._disc(across, self._horizon * self._hour.height, self._tall * 0.055, self._hour.sun)
+        if not self._hour.dark:
             self._clouds()
 
+    def _stars(self) -> None:
+        for _ in range(90):
+            x, y = self._dice.uniform(0, self._wide), self._dice.uniform(0, self._horizon * 0.8)
+            self._disc(x, y, self._dice.uniform(1.5, 4), (235, 235, 245))
+
     def _clouds(self) -> None:
-        layer = Image.new("L", self._page.size)
-        pen = ImageDraw.Draw(layer)
+        puffs: list[tuple[float, float, float, int]] = []
         for _ in range(self._dice.randint(2, 4)):
             x, y = self._dice.uniform(0, self._wide), self._dice.uniform(0.08, 0.5) * self._horizon
             for puff in range(5):
                 radius = self._tall * self._dice.uniform(0.02, 0.045)
-                pen.ellipse(_box(x + (puff - 2) * radius * 1.2, y, radius), fill=170)
-        self._page.paste((255, 255, 255), mask=layer.filter(ImageFilter.GaussianBlur(9)))
+                puffs.append((x + (puff - 2) * radius * 1.2, y, radius, 170))
+        self._mist(puffs, (255, 255, 255))
+
+    def _mist(self, puffs: list[tuple[float, float, float, int]], colour: Colour) -> None:
+        """Lay soft discs (x, y, radius, density 0..255) over the page; blurred small, for that is the slow part."""
+        small = Image.new("L", (self._wide // _SOFT, self._tall // _SOFT))
+        pen = ImageDraw.Draw(small)
+        for x, y, radius, density in puffs:
+            pen.ellipse(_box(x / _SOFT, y / _SOFT, radius / _SOFT), fill=density)
+        mask = small.filter(ImageFilter.GaussianBlur(2)).resize(self._page.size)
+        self._page.paste(colour, mask=mask)
 
     def _behind(self) -> None:
         draw = {
@@ -179,7 +194,7 @@ class _Scene:
                 self._pen.polygon([(x - half, top + high * 0.42), (x, top), (x + half, top + high * 0.42)], fill=colour)
 
     def _towers(self, colour: Colour, size: float) -> None:
-        x = -self._dice.uniform(0, 80)
+        x: float = -self._dice.uniform(0, 80)
         while x < self._wide:
             wide = self._wide * self._dice.uniform(0.05, 0.10)
             top = self._horizon - self._tall * self._dice.uniform(0.12, 0.42) * size
@@ -239,7 +254,7 @@ class _Scene:
         self._block(x + unit * 2.4, y - unit * 3.5, x + unit * 7.2, y - unit * 1.0, self._paint)  # boiler
         self._block(x, y - unit * 5.0, x + unit * 2.8, y - unit * 1.0, self._paint, 0.92)  # cab
         self._block(x - unit * 0.3, y - unit * 5.5, x + unit * 3.1, y - unit * 4.9, (66, 62, 70))  # roof
-        window = (255, 236, 160) if self._hour.light < HOURS[0].light - 0.3 else (206, 230, 242)
+        window = (255, 236, 160) if self._hour.dark else (206, 230, 242)
         self._pen.rounded_rectangle(
             (x + unit * 0.6, y - unit * 4.5, x + unit * 2.2, y - unit * 3.1), unit * 0.2, fill=window
         )
@@ -252,13 +267,16 @@ class _Scene:
             self._wheel(x + unit * place, unit * size)
 
     def _smoke(self, x: float, y: float) -> None:
-        layer = Image.new("L", self._page.size)
-        pen = ImageDraw.Draw(layer)
-        for puff in range(7):
-            radius = self._unit * (0.45 + 0.22 * puff)
-            away = self._unit * (0.55 * puff * puff * 0.35 + 0.5 * puff)
-            pen.ellipse(_box(x - away, y - self._unit * (0.7 + 0.55 * puff), radius), fill=205 - 22 * puff)
-        self._page.paste(self._lit((246, 246, 248)), mask=layer.filter(ImageFilter.GaussianBlur(6)))
+        puffs = [
+            (
+                x - self._unit * (0.19 * n * n + 0.5 * n),
+                y - self._unit * (0.7 + 0.55 * n),
+                self._unit * (0.45 + 0.22 * n),
+                205 - 22 * n,
+            )
+            for n in range(7)
+        ]
+        self._mist(puffs, self._lit((246, 246, 248)))
 
     def _wheel(self, x: float, radius: float) -> None:
         y = self._rail - radius

@@ -31,8 +31,6 @@ _SRGB: Final = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 pillow_heif.register_heif_opener(thumbnails=False)
 pillow_heif.options.DECODE_THREADS = 1
-warnings.simplefilter("ignore")  # Pillow warns of what we check ourselves
-Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 
 
 def decode(data: bytes, formats: tuple[str, ...], most_pixels: int = MOST_PIXELS, least_side: int = 1) -> Image.Image:
@@ -41,7 +39,8 @@ def decode(data: bytes, formats: tuple[str, ...], most_pixels: int = MOST_PIXELS
     Raises Broken("broken-picture" | "huge-picture" | "tiny-picture"); sizes are judged before a pixel is decoded.
     """
     try:
-        image = Image.open(BytesIO(data), formats=formats)
+        with warnings.catch_warnings(action="ignore"):  # Pillow warns of sizes it then reads all the same
+            image = Image.open(BytesIO(data), formats=formats)
     except Image.DecompressionBombError:
         raise Broken("huge-picture", most_mp=most_pixels // 1_000_000) from None
     except Exception:  # noqa: BLE001  # decoders raise anything on crafted bytes, and the answer is the same
@@ -51,8 +50,9 @@ def decode(data: bytes, formats: tuple[str, ...], most_pixels: int = MOST_PIXELS
     if min(image.size) < least_side:
         raise Broken("tiny-picture", width=image.width, height=image.height)
     try:
-        image.load()
-        return _plain(image)
+        with warnings.catch_warnings(action="ignore"):
+            image.load()
+            return _plain(image)
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001  # as above
