@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ MOST_ANSWER: Final = 32 * MB  # a thousand pictures, each with a caption of a th
 MOST_COMPLAINT: Final = 8 * 1024  # of stderr
 PACKAGES: Final = Path(__file__).resolve().parents[2]  # where `pipeline` lies
 CHILD: Final = Path(__file__).resolve().parent / "workshop_child" / "__main__.py"
+MOST_WEIGHED: Final = 5000  # files of a folder
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _CODE: Final = re.compile(r"[a-z-]{1,40}")
 _FAULTS: Final[Mapping[str, type[Fault]]] = {
@@ -193,10 +195,10 @@ def _scratch(beside: Path) -> Iterator[Path]:
 
 
 def _weight(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder, for a deadline; 0 when there is none."""
+    """Bytes of a file, or of the files in a folder, for a deadline; 0 when there is none."""
     if not path.is_dir():
         return path.stat().st_size if path.exists() else 0
-    return min(MOST_BYTES, sum(file.stat().st_size for file in path.rglob("*") if file.is_file()))
+    return min(MOST_BYTES, sum(file.lstat().st_size for file in islice(path.rglob("*"), MOST_WEIGHED)))
 
 
 def _spelled(demand: Demand) -> dict[str, Any]:

@@ -101,8 +101,8 @@ def members(file: IO[bytes], meter: Meter) -> Iterator[Entry]:
 def _refuse_overlap(file: IO[bytes], infos: list[zipfile.ZipInfo], end: int) -> None:
     """Raise UserFault("archive-hostile") unless each member has bytes of its own, before `end`."""
     infos = sorted(infos, key=lambda info: info.header_offset)
-    limits = [info.header_offset for info in infos[1:]] + [end]
-    for info, most in zip(infos, limits, strict=True):
+    limits = (*(info.header_offset for info in infos), end)
+    for info, most in zip(infos, limits[1:], strict=True):
         file.seek(max(0, info.header_offset))
         head = file.read(_LOCAL.size)
         if info.header_offset < 0 or len(head) < _LOCAL.size or not head.startswith(b"PK\3\4"):
