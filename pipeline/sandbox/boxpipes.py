@@ -1,0 +1,70 @@
+"""Carries bytes between an SSH session and the three pipes of a command, each way as slow as the slower side.
+
+asyncssh's own `redirect` lost the end of an input longer than a pipe holds (2.24.1: 983,040 of 1,024,000 bytes).
+"""
+
+import asyncio
+import os
+from contextlib import suppress
+from typing import Final
+
+import asyncssh
+
+Session = asyncssh.SSHServerProcess[bytes]
+CHUNK: Final = 1 << 16
+
+
+class Pipes:
+    """`theirs` is what the command gets as stdin, stdout and stderr; close it once it has been handed over."""
+
+    def __init__(self) -> None:
+        pairs = [os.pipe() for _ in range(3)]
+        self.theirs = (pairs[0][0], pairs[1][1], pairs[2][1])
+        self._ours = (pairs[0][1], pairs[1][0], pairs[2][0])
+
+    def handed_over(self) -> None:
+        for descriptor in self.theirs:
+            os.close(descriptor)
+
+    async def carry(self, session: Session, ending: asyncio.Future[int]) -> int:
+        """The exit code, when the command has ended and nobody holds its output open any more, as sshd waits."""
+        stdin, stdout, stderr = self._ours
+        async with asyncio.TaskGroup() as ways:
+            into = ways.create_task(_into(session.stdin, stdin))
+            out = [
+                ways.create_task(_out(stdout, session.stdout)),
+                ways.create_task(_out(stderr, session.stderr)),
+            ]
+            code = await ending
+            await asyncio.wait(out)
+            into.cancel()
+        return code
+
+
+async def _into(stdin: asyncssh.SSHReader[bytes], descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    transport, protocol = await loop.connect_write_pipe(
+        lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), os.fdopen(descriptor, "wb", 0)
+    )
+    writer = asyncio.StreamWriter(transport, protocol, None, loop)
+    try:
+        with suppress(OSError, asyncssh.Error):  # the command stopped reading, or the caller left
+            while data := await stdin.read(CHUNK):
+                writer.write(data)
+                await writer.drain()
+    finally:
+        writer.close()
+
+
+async def _out(descriptor: int, writer: asyncssh.SSHWriter[bytes]) -> None:
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", 0)
+    )
+    try:
+        with suppress(OSError, asyncssh.Error):  # the caller left: the command's next word meets a closed pipe
+            while data := await reader.read(CHUNK):
+                writer.write(data)
+                await writer.drain()
+    finally:
+        transport.close()
