@@ -7,11 +7,14 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
+from pipeline.adapters import publishers
+from pipeline.adapters.discover import discover, plugins
 from pipeline.adapters.http import Http
 from pipeline.adapters.hub import HfHub
 from pipeline.adapters.publishers.huggingface import HuggingFace, Settings
@@ -188,6 +191,13 @@ def test_a_token_that_may_not_write_is_our_fault(tmp_path: Path, token: str) -> 
         assert await code(publisher(url, token).claim("tok")) == "publish-token"
 
     at_hub(tmp_path, work)
+
+
+def test_the_child_is_no_plugin_and_no_token_is_no_publisher() -> None:
+    assert "huggingface" in plugins(publishers)
+    assert "huggingface_child" not in plugins(publishers)
+    bare = SimpleNamespace(hf_endpoint="https://huggingface.co", hf_token=None, hf_namespace="")
+    assert "huggingface" not in discover(publishers, bare)
 
 
 def test_a_hub_that_is_away_is_down() -> None:

@@ -234,6 +234,11 @@ def test_a_rental_made_by_a_refusal_is_destroyed() -> None:
     assert (error.code, sent[1:]) == ("offer-gone", ["DELETE /api/v0/instances/77/"])
 
 
+def test_a_rental_whose_answer_lacks_a_success_is_kept() -> None:
+    machine = asyncio.run(market(answers(json_reply({"new_contract": "77"}))).rent(offer(), ORDER, NEED, NOW))
+    assert (machine.instance, machine.key) == ("77", "")
+
+
 def test_a_rent_order_is_on_demand_and_not_kept_when_it_cannot_start() -> None:
     bodies: list[dict[str, Any]] = []
 

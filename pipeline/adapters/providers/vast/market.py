@@ -101,7 +101,7 @@ class Vast:
         except Unanswered:
             said = None
         instance = wire.rented(said)
-        if not reply.ok or not isinstance(said, Mapping) or said.get("success") is not True:
+        if not isinstance(said, Mapping) or not reply.ok or said.get("success") is False:
             await self._undo(instance)
             raise HostFault("offer-gone", said=reply.said()) if instance else _refused(errors.refusal(reply))
         if instance is None:
