@@ -20,6 +20,7 @@ from pipeline.trainers.box import Command
 
 USER: Final = "root"
 READY: Final = b"\nts-ready\n"  # what comes before it is a login shell's chatter
+OVERDUE: Final = frozenset({124, 137})  # how `timeout` says that it had to end a script
 NOISE_CAP: Final = 16 * 1024
 WINDOW: Final = 256 * 1024  # of an answer: what may be on its way when the cap is reached
 WIDE: Final = 8 * 1024 * 1024  # of a download: asyncssh's own 2 MiB caps it at 12 MB/s over 80 ms (facts/ssh.md)
@@ -183,11 +184,13 @@ class Channel:
         self._writer.write_eof()
 
     async def code(self) -> int:
-        """The script's exit code; -1 when it was killed or the line went away first."""
+        """The script's exit code; -1 when it was killed. No code at all is a line that went away: HostSilent."""
         channel = cast("asyncssh.SSHClientChannel[bytes]", self._writer.channel)
         await channel.wait_closed()
         code = channel.get_exit_status()
-        return -1 if code is None else code
+        if code is None:
+            raise HostSilent("ssh-lost", why="no-exit-code")
+        return -1 if code in OVERDUE else code
 
 
 @contextmanager

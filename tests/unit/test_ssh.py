@@ -149,7 +149,7 @@ def test_a_command_runs_in_the_home_past_a_chatty_login(hosts: SshHosts, home: P
 
 def test_a_script_that_hangs_is_killed_on_the_box(hosts: SshHosts, home: Path) -> None:
     async def work(host: Host) -> None:
-        assert (await host.run(Command("x", "sleep 60", seconds=0.2))).code == 124
+        assert (await host.run(Command("x", "sleep 60", seconds=0.2))).code == -1
 
     on(hosts, shell(home), work)
 
@@ -160,6 +160,19 @@ def test_endless_output_costs_its_cap(hosts: SshHosts, home: Path, cap: int) -> 
         await host.run(Command("x", "yes", cap=cap))
 
     assert fault_on(hosts, shell(home), work).code == "output-too-big"
+
+
+def test_half_an_answer_is_silence(hosts: SshHosts) -> None:
+    async def half(process: Process) -> None:
+        process.stdout.write(READY + b"rc=0")
+        await process.stdout.drain()
+        process.channel.get_connection().close()
+
+    async def work(host: Host) -> None:
+        await host.run(Command("x", "true"))
+
+    error = fault_on(hosts, half, work)
+    assert (type(error), error.code) == (HostSilent, "ssh-lost")
 
 
 def test_a_login_that_only_talks_is_no_shell(hosts: SshHosts) -> None:
