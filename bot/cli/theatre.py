@@ -22,6 +22,7 @@ from pipeline.sandbox.world import Sandbox, sandbox
 from pipeline.settings import Settings
 
 WELCOME = 20_000
+LOG_TAIL = 8_000  # of the log, shown when the demo was not true
 ME = Identity("terminal:me")
 HERE = Address("terminal", "me")
 
@@ -43,6 +44,8 @@ async def play_demo(pictures: Path | None, steps: int, speed: float) -> int:
             await _say(whole, terminal, text)
         failures = await _lies(world, whole, job)
         terminal.narrate(words.say("demo-end") if not failures else words.say("demo-failed", what=", ".join(failures)))
+        if failures:
+            typer.echo((folder / "log.txt").read_text(encoding="utf-8")[-LOG_TAIL:], err=True)
         return 1 if failures else 0
 
 

@@ -241,8 +241,8 @@ class World:
         return Inspection(pictures=manifest().pictures)
 
     async def pack(self, manifest: Manifest, pictures: Path, into: Path) -> Pack:
-        (into / "pack.tar").write_bytes(b"pack")
-        return Pack(file=f"jobs/{into.name}/pack.tar", sha256=manifest.digest, size=4)
+        into.write_bytes(b"pack")
+        return Pack(file=str(into.relative_to(self.root)), sha256=manifest.digest, size=4)
 
     async def prove(self, weights: Path, demand: Demand, into: Path) -> Proof:
         step = int(weights.read_text())
