@@ -37,10 +37,25 @@ def shell(home: Path, noise: bytes = b"") -> Serve:
             "bash", "-c", process.command or "true", cwd=home, env={"HOME": str(home), "PATH": "/usr/bin:/bin"},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        await process.redirect(child.stdin, child.stdout)
+        assert child.stdin
+        assert child.stdout
+        async with asyncio.TaskGroup() as group:
+            typing = group.create_task(typed(process, child.stdin))
+            while chunk := await child.stdout.read(65536):
+                process.stdout.write(chunk)
+                await process.stdout.drain()
+            typing.cancel()
         process.exit(await child.wait())
 
     return serve
+
+
+async def typed(process: Process, into: asyncio.StreamWriter) -> None:
+    """Pass a client's bytes on to its command."""
+    while chunk := await process.stdin.read(65536):
+        into.write(chunk)
+        await into.drain()
+    into.close()
 
 
 def liar(*, claims: bytes, floods: bytes) -> Serve:
@@ -80,9 +95,8 @@ async def box(serve: Serve, admitted: str, seen: list[str] | None = None) -> Asy
     async def handle(process: Process) -> None:
         try:
             await serve(process)
-        except (asyncssh.Error, OSError):
+        except* (asyncssh.Error, OSError):
             process.channel.abort()
-        await process.wait_closed()
 
     server = await asyncssh.create_server(
         lambda: Door(admitted, [] if seen is None else seen), "127.0.0.1", 0,
