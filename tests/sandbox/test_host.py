@@ -114,7 +114,8 @@ def test_input_output_and_exit_codes_pass_through(tmp_path: Path) -> None:
     async def act(one: Box, conn: asyncssh.SSHClientConnection) -> None:
         blob = bytes(range(256)) * 4000
         echoed = await conn.run("cat", input=blob, encoding=None)
-        assert hashlib.sha256(bytes(echoed.stdout or b"")).digest() == hashlib.sha256(blob).digest()
+        assert isinstance(echoed.stdout, bytes)
+        assert hashlib.sha256(echoed.stdout).digest() == hashlib.sha256(blob).digest()
         both = await conn.run("echo out; echo err >&2; exit 7")
         assert (both.stdout, both.stderr, both.exit_status) == ("out\n", "err\n", 7)
         killed = await conn.run("kill -9 $$")
