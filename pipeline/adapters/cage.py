@@ -31,7 +31,6 @@ async def run(argv: Sequence[str], said: bytes, *, seconds: float, most: int, mo
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={},
-        cwd="/",
         start_new_session=True,
     )
     assert process.stdin is not None

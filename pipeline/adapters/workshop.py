@@ -6,6 +6,7 @@ do files move to where they belong. A child that was killed leaves nothing.
 """
 
 import asyncio
+import errno
 import json
 import re
 import shutil
@@ -185,13 +186,22 @@ class ChildWorkshop:
 
 @contextmanager
 def _scratch(beside: Path) -> Iterator[Path]:
-    """Give a folder on the same disk as the target, gone afterwards with all that is left in it."""
-    beside.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder = Path(tempfile.mkdtemp(prefix=".workshop-", dir=beside))
+    """Give a folder on the same disk as the target, gone afterwards with all that is left in it.
+
+    Raises OperatorFault("disk-full").
+    """
+    folder = None
     try:
+        beside.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder = Path(tempfile.mkdtemp(prefix=".workshop-", dir=beside))
         yield folder
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise OperatorFault("disk-full") from None
+        raise
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _weight(path: Path) -> int:

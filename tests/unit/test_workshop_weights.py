@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import json
 import struct
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -272,13 +271,11 @@ def test_names_that_act_never_get_near_a_screen(tmp_path: Path) -> None:
     assert not caught.value.facts
 
 
-def test_a_million_tensors_are_refused_in_a_blink(tmp_path: Path) -> None:
+def test_more_tensors_than_any_base_has_are_refused(tmp_path: Path) -> None:
     crowd = ",".join(f'"{n}":{{"dtype":"BF16","shape":[],"data_offsets":[0,0]}}' for n in range(70_000))
     source = tmp_path / "crowd"
     source.write_bytes(framed(f"{{{crowd}}}".encode()))
-    begun = time.perf_counter()
-    assert code_of(source, SMALL, tmp_path / "out") in {"weights-file", "weights-size"}
-    assert time.perf_counter() - begun < 1
+    assert code_of(source, SMALL, tmp_path / "out") == "weights-file"
 
 
 def test_a_file_far_over_its_formula_is_not_even_parsed(tmp_path: Path) -> None:
