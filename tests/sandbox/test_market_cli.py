@@ -1,0 +1,153 @@
+"""The judge of the sandbox's market: the official command line, which exits 0 on errors, so its output is read."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+
+from tests.sandbox.market_scene import KEY, Client, played
+
+CLI = Path(sys.executable).parent / "vastai"
+SEARCH = "gpu_name=RTX_4090 num_gpus=1 gpu_ram>=23 reliability>0.98 inet_down>500 duration>3"
+PUBLIC = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
+
+Says = Callable[..., Awaitable[str]]
+
+
+def driven(tmp_path: Path, act: Callable[[Client, Says], Awaitable[None]]) -> None:
+    """`says(*words)` runs one command, on fresh folders for its caches, and returns both outputs as one text."""
+
+    async def play(client: Client) -> None:
+        async def says(*words: str, key: str = KEY) -> str:
+            private = {f"XDG_{each}_HOME": str(tmp_path / each) for each in ("CONFIG", "CACHE", "STATE", "DATA")}
+            env = private | {
+                "HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "VAST_URL": str(client.http.base_url).rstrip("/"),
+                "VAST_API_KEY": key, "VASTAI_NO_UPDATE_CHECK": "1", "PAGER": "cat", "COLUMNS": "220",
+            }  # fmt: skip
+            cli = await asyncio.create_subprocess_exec(
+                sys.executable, str(CLI), *words, env=env,
+                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+            )  # fmt: skip
+            return (await cli.communicate())[0].decode()
+
+        await act(client, says)
+
+    played(tmp_path / "world", play)
+
+
+def rows(said: str) -> Any:
+    return json.loads(said)
+
+
+def test_it_knows_who_we_are_and_who_we_are_not(tmp_path: Path) -> None:
+    async def act(client: Client, says: Says) -> None:
+        user = rows(await says("show", "user", "--raw"))
+        assert user["credit"] == 25.0
+        assert "api_key" not in user
+        assert "Invalid user key" in await says("show", "user", key="bad")
+
+    driven(tmp_path, act)
+
+
+def test_it_searches_with_its_own_units_and_prices_the_disk(tmp_path: Path) -> None:
+    async def act(client: Client, says: Says) -> None:
+        found = rows(await says("search", "offers", SEARCH, "-o", "dph_total", "--storage", "120", "--raw"))
+        assert found
+        for offer in found:
+            assert offer["gpu_name"] == "RTX 4090"
+            assert offer["gpu_ram"] >= 23000
+            assert offer["duration"] > 3 * 86400
+            assert abs(offer["dph_total"] - offer["dph_base"] - 120 * offer["storage_cost"] / 720) < 1e-9
+        prices = [offer["dph_total"] for offer in found]
+        assert prices == sorted(prices)
+
+    driven(tmp_path, act)
+
+
+def test_its_tables_print_for_both_kinds_of_offer(tmp_path: Path) -> None:
+    async def act(client: Client, says: Says) -> None:
+        for kind in ("on-demand", "bid"):
+            table = await says("search", "offers", SEARCH, "--type", kind, "--limit", "3")
+            assert len(table.strip().splitlines()) == 4, table
+            assert "RTX_4090" in table
+
+    driven(tmp_path, act)
+
+
+def test_it_rents_once_and_is_told_so_the_second_time(tmp_path: Path) -> None:
+    async def act(client: Client, says: Says) -> None:
+        (offer, *_) = await client.offers(num_gpus={"eq": 1}, verified={"eq": True})
+        words = (
+            "create", "instance", str(offer["id"]), "--image", "ostris/aitoolkit:1", "--disk", "120", "--ssh",
+            "--direct", "--label", "mine", "--env", "-e A=b -p 8000:8000", "--cancel-unavail", "--raw",
+        )  # fmt: skip
+        made = rows(await says(*words))
+        assert made["success"]
+        row = await client.row(made["new_contract"])
+        assert row is not None
+        assert row["extra_env"] == [["A", "b"], ["-p 8000:8000", "1"]]
+        assert (row["disk_space"], row["image_runtype"]) == (120, "ssh_direc ssh_proxy")
+        again = rows(await says(*words))
+        assert (again["error"], again["status_code"]) == (True, 410)
+        assert "no longer available" in again["msg"]
+
+    driven(tmp_path, act)
+
+
+def test_it_lists_every_page_and_by_label(tmp_path: Path) -> None:
+    async def act(client: Client, says: Says) -> None:
+        offers = await client.offers(num_gpus={"eq": 1}, dph_total={"lte": 0.5})
+        for count, offer in enumerate(offers[:27]):
+            assert (await client.create(offer["id"], label="odd" if count == 9 else "many", disk=10)).status_code == 200
+        assert len(rows(await says("show", "instances", "--raw"))) == 27
+        (odd,) = rows(await says("show", "instances", "--label", "odd", "--raw"))
+        assert odd["extra_env"] == {}
+        table = await says("show", "instances", "--label", "odd")
+        assert str(odd["id"]) in table
+
+    driven(tmp_path, act)
+
+
+def test_it_finds_the_way_in_and_labels(tmp_path: Path) -> None:
+    async def act(client: Client, says: Says) -> None:
+        number = (await client.rent())["new_contract"]
+        row = await client.running(number)
+        assert (await says("ssh-url", str(number))).strip() == (
+            f"ssh://root@127.0.0.1:{row['ports']['22/tcp'][0]['HostPort']}"
+        )
+        await says("label", "instance", str(number), "renamed")
+        assert rows(await says("show", "instance", str(number), "--raw"))["label"] == "renamed"
+        assert rows(await says("show", "instance", "5", "--raw")) == {"instances": None}
+
+    driven(tmp_path, act)
+
+
+def test_it_minds_keys_and_reads_logs(tmp_path: Path) -> None:
+    async def act(client: Client, says: Says) -> None:
+        await says("create", "ssh-key", PUBLIC)
+        (key,) = rows(await says("show", "ssh-keys", "--raw"))
+        assert key["key"] == PUBLIC
+        number = (await client.rent())["new_contract"]
+        await client.running(number)
+        assert "success, running" in await says("logs", str(number), "--tail", "50")
+
+    driven(tmp_path, act)
+
+
+def test_it_destroys_and_reads_the_bill(tmp_path: Path) -> None:
+    async def act(client: Client, says: Says) -> None:
+        one, two, three = [(await client.rent())["new_contract"] for _ in range(3)]
+        assert f"destroying instance {one}." in await says("destroy", "instance", str(one), "-y")
+        await client.until(one, lambda row: row is None)
+        again = rows(await says("destroy", "instance", str(one), "-y", "--raw"))
+        assert again["status_code"] == 404
+        await says("destroy", "instances", str(two), str(three), "-y")
+        assert client.market.live() == 0
+        bill = rows(await says("show", "invoices-v1", "--charges", "--raw"))
+        assert {charge["source"] for charge in bill["results"]} == {f"instance-{each}" for each in (one, two, three)}
+
+    driven(tmp_path, act)
