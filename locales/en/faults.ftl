@@ -76,6 +76,7 @@ fault-store-down = The store does not answer.
     .person = Our notebook does not answer right now.
 fault-spool-full = There is no room left in the spool.
 fault-home-disk = A file could not be written at home.
+fault-disk-full = The disk at home is full.
 fault-store-full = The disk of the store is full.
 fault-ssh-key-unreadable = Our SSH key cannot be read.
 fault-workshop-died = The child process that opens files died.
@@ -192,6 +193,7 @@ fault-weights-size = The weights are larger than this base and rank can be.
 
 ## Files on their way
 
+fault-box-file-missing = A file that should be on the machine is not there.
 fault-box-disk = The machine takes no file: its disk is full or read-only.
     .person = The machine has no room for our files.
 fault-file-changed = A file changed on the machine while it was on its way home.

@@ -17,6 +17,22 @@ class Catalogue:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    async def reserve(self, slug: Slug, job: JobId) -> Slug:
+        """Keep `slug`, or the next free name after it, for `job`: two jobs of one name never meet in one repo."""
+        for name in names(slug):
+            if await self._store.create("slugs", name, {"job": job}):
+                return name
+            there = await self._store.get("slugs", name)
+            if there is not None and there["job"] == job:
+                return name
+        raise AssertionError  # names never end
+
+    async def free(self, slug: Slug, job: JobId) -> None:
+        """Give a name back that nothing was made under."""
+        there = await self._store.get("slugs", slug)
+        if there is not None and there["job"] == job:
+            await self._store.delete("slugs", slug)
+
     async def add(self, model: Model) -> Model:
         """Enter `model` under its slug, or the next free name after it. The same job twice is the same model."""
         known = await self.by_job(model.job)

@@ -25,6 +25,7 @@ COLLECTIONS: Final[Mapping[str, tuple[str, ...]]] = {  # name -> its indexed sca
     "identities": ("account",),
     "drafts": ("changed_ms",),
     "quotes": (),
+    "slugs": (),
     "models": ("job", "account", "public", "made_ms"),
     "shown": ("job",),
     "shuns": ("until_ms",),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.sandbox.hub import Hub
-from pipeline.sandbox.mart import Market
+from pipeline.sandbox.market import Market
 
 SPEED: Final = 30.0  # times life: at this speed a 30-step job ends 20-60 s after Start
 API_KEY: Final = "sandbox-market-key"

@@ -93,7 +93,7 @@ def instances(env: dict[str, str]) -> list[dict[str, object]]:
     headers = {"Authorization": f"Bearer {env['VAST_API_KEY']}"}
     time.sleep(1.1 / float(SPEED))  # the endpoint's own interval
     answer = httpx.get(f"{env['VAST_URL']}/api/v1/instances/", headers=headers, trust_env=False)
-    found: list[dict[str, object]] = answer.json()["instances"]
+    found: list[dict[str, object]] = answer.json()["instances"] or []  # null is how none is spelled
     return found
 
 

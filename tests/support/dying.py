@@ -31,9 +31,7 @@ class DyingStore:
         order: str = "",
         limit: int = 100,
     ) -> list[dict[str, Any]]:
-        return await self.inner.find(
-            coll, equal=equal, among=among, below=below, above=above, order=order, limit=limit
-        )
+        return await self.inner.find(coll, equal=equal, among=among, below=below, above=above, order=order, limit=limit)
 
     async def create(self, coll: str, key: str, doc: Doc) -> bool:
         self._count(coll)

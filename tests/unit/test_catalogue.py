@@ -81,3 +81,14 @@ def test_people_see_their_own_models_and_everybody_the_public_ones_newest_first(
         assert await catalogue.public(1) == [theirs]
 
     asyncio.run(story())
+
+
+def test_a_name_is_kept_for_one_job_and_free_again_when_nothing_came_of_it() -> None:
+    async def life() -> list[str]:
+        catalogue = Catalogue(MemoryStore())
+        kept = [await catalogue.reserve(Slug("tok"), JobId(job)) for job in ("a", "b", "a")]
+        await catalogue.free(Slug("tok"), JobId("b"))  # not theirs
+        await catalogue.free(Slug("tok"), JobId("a"))
+        return [*kept, await catalogue.reserve(Slug("tok"), JobId("c"))]
+
+    assert asyncio.run(life()) == ["tok", "tok-2", "tok", "tok"]

@@ -34,7 +34,7 @@ def test_a_fresh_run_is_read_step_by_step_to_its_final_file() -> None:
     assert saved[-1] == "tiny_flux_lora.safetensors"
     assert sum(isinstance(reading, OptimizerSaved) for reading in found) == len(saved)
     phases = list(dict.fromkeys(reading.name for reading in found if isinstance(reading, Phase)))
-    assert phases == ["loading", "quantizing", "caching", "baseline", "saving", "sampling"]
+    assert phases == ["loading", "quantizing", "caching", "baseline", "sampling", "saving"]
     assert not any(isinstance(reading, Trouble | Stopped) for reading in found)
 
 

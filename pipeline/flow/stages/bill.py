@@ -24,14 +24,18 @@ async def play(job: Job, kit: Kit) -> Job:
     else:
         taken = await kit.ledger.capture(job.account, f"{job.id}:capture", hold_key(job), due(job, kit))
         charged = taken.points
-    if job.artifact is None and job.repo:
+    if job.artifact is None:
         await _withdraw(job, kit)
     billed = Billed(charged=charged, returned=Points(job.quote.ceiling - charged))
     return replace(job, charged=charged).telling(kit.now(), billed)
 
 
 async def _withdraw(job: Job, kit: Kit) -> None:
-    """Nothing will be published: the empty repo goes. One that stays is litter, not a debt."""
+    """Nothing will be published: the empty repo and the name go. A repo that stays is litter, not a debt."""
+    if job.slug is not None:
+        await kit.catalogue.free(job.slug, job.id)
+    if not job.repo:
+        return
     try:
         await kit.publisher.withdraw(job.repo)
     except Fault as fault:

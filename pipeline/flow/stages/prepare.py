@@ -28,6 +28,8 @@ async def play(job: Job, kit: Kit) -> Job:
     await kit.provider.admit_key(kit.hosts.public_key)
     if await kit.provider.credit() < kit.house.credit_factor * job.quote.ceiling_cost:
         raise OperatorFault("market-credit")
+    if job.slug is None:
+        job = await kit.journal.save(replace(job, slug=await kit.catalogue.reserve(job.recipe.slug, job.id)))
     if not job.repo:
-        job = replace(job, repo=await kit.publisher.claim(str(job.recipe.slug)))
+        job = replace(job, repo=await kit.publisher.claim(str(job.slug)))
     return job

@@ -15,7 +15,7 @@ async def play(job: Job, kit: Kit) -> Job:
     artifact, recipe = artifact_of(job), job.recipe
     model = await kit.catalogue.add(
         Model(
-            slug=recipe.slug, account=job.account, job=job.id, trigger=recipe.trigger, base=recipe.base,
+            slug=job.slug or recipe.slug, account=job.account, job=job.id, trigger=recipe.trigger, base=recipe.base,
             name=recipe.name, url=job.url, repo=job.repo, public=recipe.publish is Publish.HF,
             sha256=artifact.sha256, size=artifact.size, step=artifact.step, steps=recipe.steps,
             incomplete=job.incomplete, made_at=kit.now(), samples=artifact.samples, sheet=artifact.sheet,
