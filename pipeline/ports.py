@@ -297,7 +297,7 @@ class Workshop(Protocol):
         """
 
     async def pack(self, manifest: Manifest, pictures: Path, into: Path) -> Pack:
-        """Write the tarball `into`: 0001.jpg + 0001.txt...: no name, no EXIF, no time in it: same manifest, same bytes."""
+        """Write the tarball `into`: 0001.jpg, 0001.txt... No name, EXIF or time is in it: same manifest, same bytes."""
 
     async def prove(self, weights: Path, demand: Demand, into: Path) -> Proof:
         """Check weights and rewrite them to `into`. Raises HostFault("weights-<what>") (facts/loading.md 6)."""

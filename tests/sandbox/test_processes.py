@@ -129,7 +129,7 @@ def test_grant_works_beside_a_running_bot_and_does_not_spoil_the_welcome(tmp_pat
     with a_sandbox(tmp_path) as world:
         env = environment(tmp_path, {**world, "PLATFORMS": "terminal", "WELCOME_POINTS": "500", "LOG_LEVEL": "error"})
         with program(["run"], env, tmp_path) as bot:
-            argv = [BIN, "grant", "terminal:me", "100000", "--reason", "test"]
+            argv = [str(BIN), "grant", "terminal:me", "100000", "--reason", "test"]
             done = subprocess.run(argv, env=env, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=30)
             assert "100,000" in done.stdout
             bot.type("/balance")

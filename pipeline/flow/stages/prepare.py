@@ -21,7 +21,8 @@ async def play(job: Job, kit: Kit) -> Job:
         raise OperatorFault("spool-full")
     if job.pack is None:
         await kit.note("packing")
-        pack = await kit.workshop.pack(job.manifest, kit.spool.pictures(job.account), kit.spool.job(job.id) / "pack.tar")
+        pictures, tarball = kit.spool.pictures(job.account), kit.spool.job(job.id) / "pack.tar"
+        pack = await kit.workshop.pack(job.manifest, pictures, tarball)
         job = await kit.journal.save(replace(job, pack=pack))
     await kit.note("checking")
     await kit.hub.files(row)
