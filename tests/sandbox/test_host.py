@@ -2,6 +2,9 @@
 
 import asyncio
 import hashlib
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -166,6 +169,28 @@ def test_a_command_outlives_the_connection_that_started_it(tmp_path: Path) -> No
         assert gone(pid)
 
     asyncio.run(play())
+
+
+def test_a_box_dies_with_a_sandbox_that_was_killed(tmp_path: Path) -> None:
+    onstart = "setsid -f sh -c 'echo $$ > pid.part; mv pid.part pid; exec sleep 300'"
+    program = f"""
+import asyncio, pathlib
+from tests.sandbox.test_host import box
+
+async def play():
+    async with box(pathlib.Path({str(tmp_path)!r}), {onstart!r}):
+        await asyncio.sleep(300)
+
+asyncio.run(play())
+"""
+    file = tmp_path / "box" / "root" / "pid"
+    with subprocess.Popen([sys.executable, "-c", program]) as sandbox:
+        while not file.exists():
+            time.sleep(0.02)
+        pid = int(file.read_text())
+        sandbox.kill()
+    while not gone(pid):
+        time.sleep(0.02)
 
 
 def test_onstart_alone_sees_the_instances_own_key(tmp_path: Path) -> None:

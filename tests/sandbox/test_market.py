@@ -317,6 +317,38 @@ def test_stop_and_start_keep_the_files_and_run_onstart_again(tmp_path: Path) -> 
     played(tmp_path, act)
 
 
+def test_whoever_flips_the_switch_last_wins(tmp_path: Path) -> None:
+    async def act(client: Client) -> None:
+        number = (await client.rent())["new_contract"]
+        await client.running(number)
+        for state in ("stopped", "running", "stopped", "running"):
+            await client.http.put(f"/api/v0/instances/{number}/", json={"state": state})
+        await client.running(number)
+        await client.http.delete(f"/api/v0/instances/{number}/")
+        reply = await client.http.put(f"/api/v0/instances/{number}/", json={"state": "running"})
+        assert reply.status_code == 404
+        await client.until(number, lambda row: row is None)
+
+    played(tmp_path, act)
+
+
+def test_when_the_market_stops_nothing_runs_on(tmp_path: Path) -> None:
+    pids: list[int] = []
+
+    async def act(client: Client) -> None:
+        number = (await client.rent(onstart="setsid -f sh -c 'echo $$ > pid.part; mv pid.part pid; exec sleep 300'"))[
+            "new_contract"
+        ]
+        await client.running(number)
+        file = client.market.rentals[number].box.home / "pid"
+        while not file.exists():  # noqa: ASYNC110  # the writer is another process
+            await asyncio.sleep(0.01)
+        pids.append(int(file.read_text()))
+
+    played(tmp_path, act)
+    assert not Path(f"/proc/{pids[0]}").exists()
+
+
 # Listing ----------------------------------------------------------------------------------------------------------
 
 

@@ -12,8 +12,9 @@ from pipeline.flow.nursery import Nursery
 from pipeline.sandbox.host import Box
 from pipeline.sandbox.market import billing
 from pipeline.sandbox.market.faults import Faults
+from pipeline.sandbox.market.gpus import Ask
 from pipeline.sandbox.market.keys import Keyring
-from pipeline.sandbox.market.offers import Ask, Book
+from pipeline.sandbox.market.offers import Book
 from pipeline.sandbox.market.rentals import Order, Rental, build, environment, home_of, outbid
 from pipeline.sandbox.market.wire import Refusal
 
@@ -78,7 +79,7 @@ class Floor:
         return [rental for rental in self.rentals.values() if rental.hidden <= now]
 
     def find(self, number: int) -> Rental:
-        """Raises Refusal(404, "no_such_instance")."""
+        """One that may be on its way out. Raises Refusal(404, "no_such_instance")."""
         rental = self.rentals.get(number)
         if rental is None:
             raise Refusal(404, "no_such_instance", f"Instance {number} not found.")
@@ -143,32 +144,32 @@ class Floor:
         """The container ends, its disk stays, and is billed."""
         rental.halt(self.clock())
         rental.intended = rental.cur = rental.next = "stopped"
-        self._nursery.start(self._halt(rental), f"stop-{rental.id}")
-
-    async def _halt(self, rental: Rental) -> None:
-        await self._end_life(rental)
-        await rental.box.stop()
-        if rental.intended == "stopped":
-            rental.actual = "stopped"
+        self._nursery.start(self._switch(rental), f"stop-{rental.id}")
 
     def start(self, rental: Rental) -> None:
-        """From stopped to running, without a pull. Of one that runs or is on its way: nothing."""
-        if rental.intended == "running":
-            return
-        rental.intended = rental.cur = rental.next = "running"
-        self._nursery.start(self._restart(rental), f"start-{rental.id}")
+        """From stopped to running, without a second pull. Of one that runs or is on its way: nothing."""
+        if rental.intended != "running":
+            rental.intended = rental.cur = rental.next = "running"
+            self._nursery.start(self._switch(rental), f"start-{rental.id}")
 
     def reboot(self, rental: Rental) -> None:
-        """Stop and start in one."""
-        rental.halt(self.clock())
-        rental.actual = "rebooting"
-        self._nursery.start(self._restart(rental), f"reboot-{rental.id}")
-
-    async def _restart(self, rental: Rental) -> None:
-        await self._end_life(rental)
-        await rental.box.stop()
+        """Stop and start in one, of one that is not stopped."""
         if rental.intended == "running":
-            self._live(rental, first=not rental.pulled_gb)
+            rental.halt(self.clock())
+            rental.actual = "rebooting"
+            self._nursery.start(self._switch(rental), f"reboot-{rental.id}")
+
+    async def _switch(self, rental: Rental) -> None:
+        """Off, and on again if that is what is wanted by now."""
+        async with rental.turn:
+            if rental.ended is not None:
+                return
+            await self._end_life(rental)
+            await rental.box.stop()
+            if rental.intended == "running":
+                self._live(rental, first=not rental.pulled_gb)
+            else:
+                rental.actual = "stopped"
 
     def destroy(self, rental: Rental) -> None:
         """The meter stops now; the row lingers for a moment, then the GPUs are offered again. Idempotent."""
@@ -181,8 +182,9 @@ class Floor:
         self._nursery.start(self._bury(rental), f"destroy-{rental.id}")
 
     async def _bury(self, rental: Rental) -> None:
-        await self._end_life(rental)
-        await rental.box.dismantle()
+        async with rental.turn:
+            await self._end_life(rental)
+            await rental.box.dismantle()
         await asyncio.to_thread(shutil.rmtree, home_of(self._folder, rental.id), ignore_errors=True)
         await asyncio.sleep(LINGERS / self.speed)
         self.past.append(self.rentals.pop(rental.id))

@@ -124,6 +124,20 @@ class Machine:
     external: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The offer of `size` GPUs of a machine, from the one numbered `first`."""
+
+    id: int
+    machine: Machine
+    first: int
+    size: int
+
+    def overlaps(self, other: "Ask") -> bool:
+        apart = self.first + self.size <= other.first or other.first + other.size <= self.first
+        return self.machine.id == other.machine.id and not apart
+
+
 def park(dice: random.Random) -> Iterator[Machine]:
     """The machines, of about 20 owners. The good ones come first, each of another owner."""
     hosts = dice.sample(range(2000, 400_000), 20)

@@ -46,6 +46,13 @@ class Holdings:
             raise not_yours()
         return self._floor.find(number)
 
+    @staticmethod
+    def _kept(rental: Rental) -> Rental:
+        """Raises Refusal(404) for one that was destroyed and lingers: nothing brings it back."""
+        if rental.ended is not None:
+            raise Refusal(404, "no_such_instance", f"Instance {rental.id} not found.")
+        return rental
+
     async def page(self, request: web.Request, _: Caller) -> web.StreamResponse:
         """A page of at most 25, after the token, of what fits the filters."""
         if self._floor.faults.strikes("list-html"):
@@ -89,7 +96,7 @@ class Holdings:
 
     async def change(self, request: web.Request, caller: Caller) -> web.Response:
         """`state` or `label`; a rental's own key may not change the label."""
-        rental, said = self._own(request, caller), await wire.body(request)
+        rental, said = self._kept(self._own(request, caller)), await wire.body(request)
         if "label" in said and caller.instance is None:
             check_label(said["label"])
             rental.order = rental.order.labelled(said["label"])
@@ -102,7 +109,7 @@ class Holdings:
         return wire.yes()
 
     async def reboot(self, request: web.Request, _: Caller) -> web.Response:
-        self._floor.reboot(self._rental(request))
+        self._floor.reboot(self._kept(self._rental(request)))
         return wire.yes()
 
     async def destroy(self, request: web.Request, caller: Caller) -> web.Response:

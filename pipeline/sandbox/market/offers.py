@@ -2,18 +2,21 @@
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from pipeline.sandbox.market import columns
 from pipeline.sandbox.market.filters import conditions, fits, ordered
-from pipeline.sandbox.market.gpus import Machine, park
+from pipeline.sandbox.market.gpus import Ask, Machine, park
 from pipeline.sandbox.market.wire import Refusal, Row
 
 HOURS_PER_MONTH: Final = 720
 MOST: Final = 64  # offers in one answer, whatever `limit` says
 SAID_BESIDE: Final = frozenset({"order", "type", "limit", "allocated_storage", "disable_bundling"})
 TYPES: Final = frozenset({"on-demand", "ondemand", "bid", "reserved", "interruptible"})
+UNKNOWN: Final = (  # null in life more often than not
+    "bundled_results", "cluster_id", "hostname", "credit_discount_max", "avail_vol_ask_id", "avail_vol_dph",
+)  # fmt: skip
 SCOPES: Final[dict[str, Callable[[Row], Any]]] = {  # searched by, but not a field of an offer
     "verified": lambda row: row["verification"] == "verified",
     "datacenter": lambda row: row["hosting_type"] == 1,
@@ -22,20 +25,6 @@ SCOPES: Final[dict[str, Callable[[Row], Any]]] = {  # searched by, but not a fie
     "driver_version": lambda row: row["driver_vers"],
     "id": lambda _: None,  # matches nothing in life; `ask_contract_id` does
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """The offer of `size` GPUs of a machine, from the one numbered `first`."""
-
-    id: int
-    machine: Machine
-    first: int
-    size: int
-
-    def overlaps(self, other: "Ask") -> bool:
-        apart = self.first + self.size <= other.first or other.first + other.size <= self.first
-        return self.machine.id == other.machine.id and not apart
 
 
 class Book:
@@ -112,83 +101,49 @@ class Book:
 
     def row(self, ask: Ask, storage: float, gone: float, *, bid: bool) -> Row:
         """An ask as the wire shows it, priced for `storage` GB, `gone` seconds after it was listed."""
-        machine = ask.machine
-        gpu = machine.gpu
-        frac = ask.size / machine.gpus
-        base = round((machine.bid if bid else machine.rate) * ask.size, 6)
-        disk = storage * machine.storage / HOURS_PER_MONTH
-        total = base + disk
-        left = max(0.0, machine.seconds - gone)
-        return {
-            "id": ask.id,
-            "ask_contract_id": ask.id,
-            "machine_id": machine.id,
-            "host_id": machine.host,
-            "bundle_id": machine.id * 100 + ask.size,
-            "bundled_results": None,
-            "cluster_id": None,
-            "hostname": None,
-            "num_gpus": ask.size,
-            "gpu_name": gpu.name,
-            "gpu_arch": "nvidia",
-            "gpu_frac": frac,
-            "gpu_ram": gpu.ram_mb,
-            "gpu_total_ram": gpu.ram_mb * ask.size,
-            "gpu_max_power": float(gpu.watts),
-            "gpu_display_active": False,
-            "compute_cap": gpu.cap,
-            "cuda_max_good": machine.cuda,
-            "driver_version": machine.driver,
-            "driver_vers": driver_number(machine.driver),
-            "cpu_cores": machine.cores,
-            "cpu_cores_effective": (machine.cores or 16) * frac,
-            "cpu_ram": machine.ram_mb,
-            "cpu_ghz": 3.4,
-            "cpu_arch": "amd64",
-            "has_avx": 1,
-            "disk_space": round(machine.disk * frac, 1),
-            "disk_bw": 2400.0,
-            "disk_name": "nvme",
-            "inet_down": machine.down,
-            "inet_up": machine.up,
-            "inet_down_cost": machine.down_cost,
-            "inet_up_cost": machine.up_cost,
-            "pci_gen": 4.0,
-            "pcie_bw": 21.5,
-            "reliability": machine.reliability,
-            "reliability2": machine.reliability,
-            "dlperf": gpu.dlperf * ask.size,
-            "total_flops": gpu.tflops * ask.size,
-            "dlperf_per_dphtotal": round(gpu.dlperf * ask.size / total, 4),
-            "flops_per_dphtotal": round(gpu.tflops * ask.size / total, 4),
-            "score": round(gpu.dlperf * ask.size / total * machine.reliability, 4),
-            "dph_base": base,
-            "dph_total": total,
-            "discounted_dph_total": total,
-            "search": {"gpuCostPerHour": base, "diskHour": disk, "totalHour": total},
-            "storage_cost": machine.storage,
-            "storage_total_cost": disk,
-            "min_bid": round(machine.bid * ask.size, 6),
-            "is_bid": bid,
-            "credit_discount_max": None,
-            "direct_port_count": machine.ports,
-            "direct_port_start": -1,
-            "static_ip": machine.datacenter,
-            "public_ipaddr": "127.0.0.1",
-            "geolocation": machine.place,
-            "verification": "verified" if machine.verified else "unverified",
-            "hosting_type": int(machine.datacenter),
-            "external": machine.external,
-            "rentable": True,
-            "rented": False,
-            "vms_enabled": False,
-            "start_date": self._listed.timestamp(),
-            "end_date": self._listed.timestamp() + machine.seconds,
-            "duration": left,
-            "time_remaining": "",
-            "avail_vol_ask_id": None,
-            "avail_vol_dph": None,
-        }
+        listed = self._listed.timestamp()
+        unknown = dict.fromkeys(UNKNOWN)
+        return (
+            unknown
+            | columns.hardware(ask)
+            | columns.place(ask)
+            | prices(ask, storage, bid=bid)
+            | {
+                "id": ask.id,
+                "ask_contract_id": ask.id,
+                "is_bid": bid,
+                "disk_space": round(ask.machine.disk * ask.size / ask.machine.gpus, 1),
+                "reliability": ask.machine.reliability,
+                "public_ipaddr": "127.0.0.1",
+                "direct_port_start": -1,
+                "rentable": True,
+                "rented": False,
+                "vms_enabled": False,
+                "start_date": listed,
+                "end_date": listed + ask.machine.seconds,
+                "duration": max(0.0, ask.machine.seconds - gone),
+                "time_remaining": "",
+            }
+        )
+
+
+def prices(ask: Ask, storage: float, *, bid: bool) -> Row:
+    """$/h of the GPUs and of `storage` GB, and the market's scores, which hang on them."""
+    machine, gpu = ask.machine, ask.machine.gpu
+    base = round((machine.bid if bid else machine.rate) * ask.size, 6)
+    disk = storage * machine.storage / HOURS_PER_MONTH
+    total = base + disk
+    per_dollar = gpu.dlperf * ask.size / total
+    return {
+        "dph_base": base,
+        "dph_total": total,
+        "discounted_dph_total": total,
+        "search": {"gpuCostPerHour": base, "diskHour": disk, "totalHour": total},
+        "storage_total_cost": disk,
+        "dlperf_per_dphtotal": round(per_dollar, 4),
+        "flops_per_dphtotal": round(gpu.tflops * ask.size / total, 4),
+        "score": round(per_dollar * machine.reliability, 4),
+    }
 
 
 def slices(gpus: int) -> Iterator[tuple[int, int]]:
@@ -197,12 +152,6 @@ def slices(gpus: int) -> Iterator[tuple[int, int]]:
     while size:
         yield from ((first, size) for first in range(0, gpus, size))
         size //= 2
-
-
-def driver_number(version: str) -> int:
-    """570133007 for "570.133.07"."""
-    major, minor, patch = (int(part) for part in version.split("."))
-    return major * 1_000_000 + minor * 1000 + patch
 
 
 def _number(query: Row, name: str, default: float) -> float:

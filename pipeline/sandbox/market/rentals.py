@@ -1,5 +1,6 @@
 """One rental: what was ordered, how far it is, and the row the wire shows of it (facts/vast.md 5)."""
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -7,12 +8,15 @@ from typing import Any, Final
 
 from pipeline.sandbox.boxfiles import Build
 from pipeline.sandbox.host import Box
+from pipeline.sandbox.market import columns
+from pipeline.sandbox.market.gpus import Ask
 from pipeline.sandbox.market.keys import Keyring
-from pipeline.sandbox.market.offers import HOURS_PER_MONTH, Ask
+from pipeline.sandbox.market.offers import HOURS_PER_MONTH
 from pipeline.sandbox.market.wire import Refusal, Row
 
 LEAST_DISK: Final = 8.0  # GB
 LONGEST_LABEL: Final = 1024
+UNKNOWN: Final = ("jupyter_token", "template_id", "template_name")  # null without a template or Jupyter
 COMPUTED: Final = frozenset(
     {"dph_total", "dph_base", "num_gpus", "ports", "duration", "uptime_mins"}
 )  # no filter takes
@@ -91,6 +95,7 @@ class Rental:
     pulled_gb: float = 0.0
     ended: datetime | None = None  # destroyed; the row lingers
     log: list[str] = field(default_factory=list)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # one hand at the box's switch at a time
 
     @property
     def is_bid(self) -> bool:
@@ -125,72 +130,61 @@ class Rental:
 
     def row(self, now: datetime) -> Row:
         """As the list and the look by id show it."""
-        machine, ask, order = self.ask.machine, self.ask, self.order
+        since, lasts = self.since.timestamp(), self.ask.machine.seconds
+        return (
+            dict.fromkeys(UNKNOWN)
+            | columns.hardware(self.ask)
+            | columns.place(self.ask)
+            | self._state(now)
+            | self._way_in()
+            | {
+                "id": self.id,
+                "label": self.order.label,
+                "image_uuid": self.order.image,
+                "image_args": [],
+                "image_runtype": self.order.runtype,
+                "extra_env": [[key, value] for key, value in self.order.env.items()],
+                "onstart": self.order.onstart or None,
+                "start_date": since,
+                "end_date": since + lasts,
+                "duration": lasts,
+                "disk_space": self.order.disk,
+                "dph_base": self.gpu_rate,
+                "dph_total": self.gpu_rate + self.disk_rate,
+                "storage_total_cost": self.disk_rate,
+                "is_bid": self.is_bid,
+                "volume_info": [],
+            }
+        )
+
+    def _state(self, now: datetime) -> Row:
         up = self.running_since is not None
-        ports: Row = {"22/tcp": [{"HostIp": "0.0.0.0", "HostPort": str(self.box.port)}]}
         return {
-            "id": self.id,
-            "machine_id": machine.id,
-            "host_id": machine.host,
-            "bundle_id": machine.id * 100 + ask.size,
             "actual_status": self.actual,
             "intended_status": self.intended,
             "cur_state": self.cur,
             "next_state": self.next,
             "status_msg": self.said,
-            "label": order.label,
-            "image_uuid": order.image,
-            "image_args": [],
-            "image_runtype": order.runtype,
-            "extra_env": [[key, value] for key, value in order.env.items()],
-            "onstart": order.onstart or None,
-            "jupyter_token": None,
-            "template_id": None,
-            "template_name": None,
+            "uptime_mins": round(self.seconds_run(now) / 60, 2) if up else None,
+            "gpu_util": 0.0 if up else None,
+            "gpu_temp": 39.0 if up else None,
+            "disk_usage": 0.05 if up else -1,
+            "disk_util": 0.05 if up else -1,
+        }
+
+    def _way_in(self) -> Row:
+        """Two pairs, never to be mixed: `public_ipaddr` with the mapped port, `ssh_host` with `ssh_port`."""
+        port = self.box.port if self.mapped else -1
+        return {
             "ssh_host": "127.0.0.1",
             "ssh_idx": "5",
             "ssh_port": self.box.proxy_port,
             "machine_dir_ssh_port": 21000,
             "public_ipaddr": "127.0.0.1" + self.blank,
             "local_ipaddrs": "10.0.0.5 172.17.0.2 \n",
-            "ports": ports if self.mapped else {},
-            "direct_port_count": machine.ports,
-            "direct_port_start": self.box.port if self.mapped else -1,
-            "direct_port_end": self.box.port if self.mapped else -1,
-            "start_date": self.since.timestamp(),
-            "end_date": self.since.timestamp() + machine.seconds,
-            "duration": machine.seconds,
-            "uptime_mins": round(self.seconds_run(now) / 60, 2) if up else None,
-            "num_gpus": ask.size,
-            "gpu_name": machine.gpu.name,
-            "gpu_ram": machine.gpu.ram_mb,
-            "gpu_frac": ask.size / machine.gpus,
-            "gpu_util": 0.0 if up else None,
-            "gpu_temp": 39.0 if up else None,
-            "cuda_max_good": machine.cuda,
-            "driver_version": machine.driver,
-            "cpu_cores": machine.cores,
-            "cpu_cores_effective": (machine.cores or 16) * ask.size / machine.gpus,
-            "cpu_ram": machine.ram_mb,
-            "cpu_arch": "amd64",
-            "disk_space": order.disk,
-            "disk_usage": 0.05 if up else -1,
-            "disk_util": 0.05 if up else -1,
-            "dph_base": self.gpu_rate,
-            "dph_total": self.gpu_rate + self.disk_rate,
-            "storage_cost": machine.storage,
-            "storage_total_cost": self.disk_rate,
-            "is_bid": self.is_bid,
-            "min_bid": round(machine.bid * ask.size, 6),
-            "inet_up": machine.up,
-            "inet_down": machine.down,
-            "inet_up_cost": machine.up_cost,
-            "inet_down_cost": machine.down_cost,
-            "reliability2": machine.reliability,
-            "geolocation": machine.place,
-            "hosting_type": int(machine.datacenter),
-            "verification": "verified" if machine.verified else "unverified",
-            "volume_info": [],
+            "ports": {"22/tcp": [{"HostIp": "0.0.0.0", "HostPort": str(port)}]} if self.mapped else {},
+            "direct_port_start": port,
+            "direct_port_end": port,
         }
 
 
