@@ -1,6 +1,6 @@
 """Carries bytes between an SSH session and the three pipes of a command, each way as slow as the slower side.
 
-asyncssh's own `redirect` lost the end of an input longer than a pipe holds (2.24.1: 983,040 of 1,024,000 bytes).
+asyncssh's own `redirect` lost the end of larger streams (2.24.1: 950,272 of 1,024,000 bytes came back from `cat`).
 """
 
 import asyncio
