@@ -186,7 +186,7 @@ class Desk:
     async def _quote(self, visit: Visit, effect: AskQuote) -> Card:
         offered = await self._office.quote(visit.account, effect.recipe)
         first = not await self._office.jobs(visit.account, 1)
-        card = train.quote_card(offered, visit.words, self._premises.tariff, first=first)
+        card = train.quote_card(offered, visit.words, self._premises.tariff, first=first, pace=self._premises.pace)
         _remember(self._quotes, (visit.account, offered.digest), card)
         return card
 

@@ -193,7 +193,8 @@ def _cost(view: JobView, words: Words, now: datetime, pace: Pace) -> str:
     """What the machines have cost the person so far, in points at the quote's own rate; never above the ceiling."""
     if not view.gpu and not view.spent:
         return ""
-    run = max(now - view.metered, timedelta()) // TICK * TICK if view.metered else timedelta()
+    tick = TICK * pace.factor
+    run = max(now - view.metered, timedelta()) // tick * tick if view.metered else timedelta()
     cost = MicroUsd(view.spent + round(view.rate * pace.life(run.total_seconds()) / 3600))
     return words.say("cost", points=_points(cost, view), most=words.points(view.ceiling))
 

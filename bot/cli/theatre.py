@@ -2,10 +2,15 @@
 
 import asyncio
 import hashlib
+import os
+import secrets
+import shutil
+import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import TextIO, cast
 
 import typer
 
@@ -29,7 +34,7 @@ HERE = Address("terminal", "me")
 
 async def play_demo(pictures: Path | None, steps: int, speed: float) -> int:
     """Play the conversation; 0 only if what it shows is true: file, hash, machines, money."""
-    async with _stage(speed) as (world, whole, terminal, folder):
+    async with _stage(speed, typed=False) as (world, whole, terminal, folder):
         words = Words()
         terminal.narrate(words.say("demo-begin"))
         source = pictures or make_zip(make_pictures(folder / "pictures"), folder / "pictures.zip")
@@ -43,7 +48,10 @@ async def play_demo(pictures: Path | None, steps: int, speed: float) -> int:
         for text in ("/models", "/balance", "/receipts"):
             await _say(whole, terminal, text)
         failures = await _lies(world, whole, job)
-        terminal.narrate(words.say("demo-end") if not failures else words.say("demo-failed", what=", ".join(failures)))
+        if failures:
+            terminal.narrate(words.say("demo-failed", what=", ".join(failures)))
+        else:
+            terminal.narrate(words.say("demo-end", folder=str(folder)))
         if failures:
             typer.echo((folder / "log.txt").read_text(encoding="utf-8")[-LOG_TAIL:], err=True)
         return 1 if failures else 0
@@ -51,7 +59,7 @@ async def play_demo(pictures: Path | None, steps: int, speed: float) -> int:
 
 async def play_chat(speed: float) -> int:
     """A conversation by hand."""
-    async with _stage(speed) as (_, whole, terminal, folder):
+    async with _stage(speed, typed=True) as (_, whole, terminal, folder):
         source = make_zip(make_pictures(folder / "pictures"), folder / "pictures.zip")
         terminal.narrate(Words().say("chat-begin", file=str(source)))
         await terminal.run(whole.desk.hear)
@@ -60,8 +68,8 @@ async def play_chat(speed: float) -> int:
 
 async def keep_sandbox(env_file: Path | None, speed: float) -> int:
     """Serve until cancelled."""
-    with tempfile.TemporaryDirectory(prefix="trainstation-") as folder:
-        async with sandbox(Path(folder), speed=speed) as world:
+    with _scratch(keep=False) as folder:
+        async with sandbox(folder / "world", speed=speed) as world:
             lines = "".join(f"{key}={value}\n" for key, value in world.env.items())
             if env_file is None:
                 typer.echo(lines, nl=False)
@@ -80,19 +88,34 @@ def _write_whole(file: Path, text: str) -> None:
 
 
 @asynccontextmanager
-async def _stage(speed: float) -> AsyncIterator[tuple[Sandbox, Station, Terminal, Path]]:
-    with tempfile.TemporaryDirectory(prefix="trainstation-") as name:
-        folder = Path(name)
-        with (folder / "log.txt").open("w", encoding="utf-8") as log:
-            logs.set_up(into=log)
-            async with sandbox(folder / "world", speed=speed) as world:
-                settings = _settings(world, folder)
-                terminal = Terminal()
-                try:
-                    async with station(settings, {terminal.name: terminal}) as whole:
-                        yield world, whole, terminal, folder
-                finally:
-                    terminal.close()
+async def _stage(speed: float, *, typed: bool) -> AsyncIterator[tuple[Sandbox, Station, Terminal, Path]]:
+    """The world and the program; `typed`: somebody sits at the keyboard."""
+    silent = Path(os.devnull)
+    with _scratch(keep=not typed) as folder, _opened(folder / "log.txt", "w") as log, _opened(silent) as nobody:
+        logs.set_up(into=log)
+        async with sandbox(folder / "world", speed=speed) as world:
+            settings = _settings(world, folder)
+            terminal = Terminal(stdin=sys.stdin if typed else nobody)
+            try:
+                async with station(settings, {terminal.name: terminal}) as whole:
+                    yield world, whole, terminal, folder
+            finally:
+                terminal.close()
+
+
+def _opened(file: Path, mode: str = "r") -> TextIO:
+    return cast("TextIO", file.open(mode, encoding="utf-8"))
+
+
+@contextmanager
+def _scratch(*, keep: bool) -> Iterator[Path]:
+    """A folder of ours alone, without a letter that the trainer stumbles over. `keep` leaves what was made in it."""
+    folder = Path(tempfile.gettempdir()) / f"trainstation-{secrets.token_hex(4)}"
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder / "world" if keep else folder, ignore_errors=True)
 
 
 def _settings(world: Sandbox, folder: Path) -> Settings:

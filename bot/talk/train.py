@@ -11,9 +11,12 @@ from notifier.words import Words
 from pipeline.domain.job import Job
 from pipeline.domain.money import Tariff
 from pipeline.domain.recipe import Recipe
+from pipeline.ports import Pace
 
 if TYPE_CHECKING:
     from pipeline.flow.intake import Offered
+
+LIFE: Final = Pace()
 
 
 def order(words: Sequence[str], known: Known) -> tuple[Effect, ...]:
@@ -41,7 +44,7 @@ BUTTONS: Final[Mapping[str, Callable[[str, Known], tuple[Effect, ...]]]] = {
 }
 
 
-def quote_card(offered: "Offered", words: Words, tariff: Tariff, *, first: bool) -> Card:
+def quote_card(offered: "Offered", words: Words, tariff: Tariff, *, first: bool, pace: Pace = LIFE) -> Card:
     """Price, pictures and what is wrong with them. Its first button starts the job.
 
     `first`: this person never ordered before, so the card also says where the pictures go.
@@ -60,8 +63,14 @@ def quote_card(offered: "Offered", words: Words, tariff: Tariff, *, first: bool)
         fields=(
             (words.say("chat-quote-price"), phrases.price(quote.points, tariff, words)),
             (words.say("chat-quote-ceiling"), phrases.price(quote.ceiling, tariff, words)),
-            (words.say("chat-quote-start"), words.say("chat-quote-in", time=words.duration(quote.start_seconds))),
-            (words.say("chat-quote-finish"), words.say("chat-quote-in", time=words.duration(quote.seconds))),
+            (
+                words.say("chat-quote-start"),
+                words.say("chat-quote-in", time=words.duration(pace.seconds(quote.start_seconds))),
+            ),
+            (
+                words.say("chat-quote-finish"),
+                words.say("chat-quote-in", time=words.duration(pace.seconds(quote.seconds))),
+            ),
             (words.say("chat-quote-balance"), words.points(max(0, balance.available - quote.points))),
             (words.say("chat-quote-options"), _options(offered.recipe, words)),
         ),

@@ -88,7 +88,8 @@ class Display:
 
     def __init__(self, stdin: TextIO, stdout: TextIO) -> None:
         self._stdin = stdin
-        self._console = Console(file=stdout, highlight=False, markup=False)
+        whole = Console(file=stdout, highlight=False, markup=False)
+        self._console = Console(file=stdout, highlight=False, markup=False, width=_width(whole))
         self._live: live.Live | None = None
 
     async def post(self, _message: MessageId, card: Card, numbers: paint.Numbers) -> None:

@@ -81,22 +81,23 @@ async def _caught_up(job: Job, kit: Kit, host: Host, watch: Watch) -> aitoolkit.
             watch.heard_at = kit.now()
             watch.tail = (watch.tail + look.log)[-8192:]
             watch.reader, readings = watch.reader.feed(look.log)
-            _fold(job, watch, readings, kit.now())
+            _fold(job, watch, readings, kit)
         if watch.offset >= look.size or not look.log:
             return look
         look = aitoolkit.read_poll((await host.run(aitoolkit.poll(job.id, watch.offset))).out)
     return replace(look, alive=True, code=None)
 
 
-def _fold(job: Job, watch: Watch, readings: list[Reading], now: datetime) -> None:
+def _fold(job: Job, watch: Watch, readings: list[Reading], kit: Kit) -> None:
+    now, tail = kit.now(), kit.pace.seconds(sample_seconds(job.recipe.samples))
     for reading in readings:
         before = watch.progress or Progress(at=now, phase="loading")
         match reading:
             case Step(done, total, loss, lr):
-                watch.progress = stepped(before, now, done, total, loss, lr, sample_seconds(job.recipe.samples))
+                watch.progress = stepped(before, now, done, total, loss, lr, tail)
                 watch.nans = 0 if loss else watch.nans
-            case Phase(name, done, total):
-                watch.progress = _phase(before, now, name, done, total)
+            case Phase():
+                watch.progress = _phase(before, now, reading, tail)
             case Saved(name):
                 watch.saves += 1
                 watch.final = watch.final or name == f"{job.id}.safetensors"
@@ -110,11 +111,12 @@ def _fold(job: Job, watch: Watch, readings: list[Reading], now: datetime) -> Non
                 watch.stopped = True
 
 
-def _phase(before: Progress, now: datetime, name: str, done: int, total: int) -> Progress:
+def _phase(before: Progress, now: datetime, phase: Phase, tail: float) -> Progress:
     """A phase beside the steps (saving, sampling) keeps the step count; before them it has its own."""
-    if before.unit == "step" and name in {"saving", "sampling"}:
-        return replace(before, at=now, phase=name)
-    return Progress(at=now, phase=name, done=done, total=total, unit="picture" if total else "")
+    if before.unit == "step" and phase.name in {"saving", "sampling"}:
+        left = tail * (1 - phase.done / phase.total) if phase.total else before.seconds_left
+        return replace(before, at=now, phase=phase.name, seconds_left=left)
+    return Progress(at=now, phase=phase.name, done=phase.done, total=phase.total, unit="picture" if phase.total else "")
 
 
 def _verdict(job: Job, watch: Watch, code: int | None) -> bool:
