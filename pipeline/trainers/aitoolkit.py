@@ -140,14 +140,17 @@ echo started=1""",
 
 
 def poll(job: JobId, offset: int) -> Command:
-    """One look: process, exit code, the trainer's own row, and the log from byte `offset` on, after a blank line."""
+    """One look: process, then exit code, and the log from byte `offset` on, after a blank line.
+
+    In this order: asked the other way round, a trainer that ends in between would be dead without an exit code.
+    """
     return Command(
         "poll",
         f"""cd {folder(job)} || exit 9
-test -f run.rc && echo "rc=$(cat run.rc)"
 pid=$(cat run.pid 2>/dev/null)
-if test -n "$pid" && grep -qv '^State:.*Z' /proc/$pid/status 2>/dev/null && kill -0 "$pid" 2>/dev/null
+if test -n "$pid" && kill -0 "$pid" 2>/dev/null && ! grep -q '^State:.*Z' /proc/$pid/status 2>/dev/null
 then echo alive=1; else echo alive=0; fi
+test -s run.rc && echo "rc=$(cat run.rc)"
 echo "size=$(stat -c %s {LOG} 2>/dev/null || echo 0)"
 nvidia-smi --query-gpu=utilization.gpu,memory.used --format=csv,noheader,nounits 2>/dev/null | head -n 1 \\
   | awk -F', *' '{{print "gpu=" $1; print "vram=" $2}}'

@@ -36,6 +36,7 @@ class Watch:
     nans: int = 0
     final: bool = False
     stopped: bool = False
+    vanished: int = 0  # looks in a row that found no process and no exit code
     saves: int = 0
     complete_sets: int = 0
     tail: bytes = b""
@@ -63,7 +64,8 @@ async def _look(job: Job, kit: Kit, host: Host, watch: Watch) -> bool:
     now = kit.now()
     if watch.progress:
         await kit.journal.note(watch.progress)
-    if look.code is not None or not look.alive:
+    watch.vanished = watch.vanished + 1 if look.code is None and not look.alive else 0
+    if look.code is not None or watch.vanished > 1:  # the exit code is written a moment after the end
         return _verdict(job, watch, look.code)
     if watch.nans >= NAN_STEPS:
         raise HostFault("trainer-nan")
