@@ -12,7 +12,6 @@ RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --constraint co
 FROM python:3.11-slim
 RUN useradd --uid 10001 --create-home trainstation && install -d -o trainstation -m 700 /data
 COPY --from=build /venv /venv
-COPY --from=build /src/locales /venv/share/trainstation/locales
 USER trainstation
 WORKDIR /home/trainstation
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 DATA_DIR=/data LOG_FORMAT=json
