@@ -17,45 +17,49 @@ from pipeline.trainers.bases import base
 
 SAMPLE_CAP = 8 * 1024**2
 ROOM = 1.1  # of the size a LoRA of this base and rank must have
+SLACK = 2**20  # bytes beside it: the header
 
 
 async def play(job: Job, kit: Kit) -> Job:
-    here, there = kit.spool.job(job.id), f"{box.folder(job.id)}/out/{job.id}"
+    here, models, there = kit.spool.job(job.id), kit.spool.models(), f"{box.folder(job.id)}/out/{job.id}"
     await kit.note("collecting")
     async with at_host(job, kit) as host:
         job = await awake(job, kit)
-        name = _newest(job, await host.list(there))
-        if name is None:
+        found = _newest(job, await host.list(there))
+        if found is None:
             return job.leaving(kit.now(), Ending(End.STOPPED))
+        name, step = found
         raw = here / "weights.raw"
         await host.get(
-            f"{there}/{name}", raw, cap=round(ROOM * base(job.recipe.base).lora_bytes(job.recipe.rank)) + 2**20
+            f"{there}/{name}", raw, cap=round(ROOM * base(job.recipe.base).lora_bytes(job.recipe.rank)) + SLACK
         )
-        pictures = await _samples(kit, host, f"{there}/samples", here) if job.recipe.samples else []
+        pictures = await _samples(host, f"{there}/samples", here) if job.recipe.samples else []
     await kit.note("proving")
-    proof = await kit.workshop.prove(raw, demand(job), kit.spool.models() / f"{job.id}.safetensors")
+    pictures = await kit.workshop.samples(pictures, models / f"{job.id}-samples")
+    proof = await kit.workshop.prove(raw, demand(job, step), models / f"{job.id}.safetensors")
+    sheet = await kit.workshop.sheet(pictures, models / f"{job.id}.jpg") if pictures else None
     progress = await load_progress(kit.store, job.id)
-    step = job.recipe.steps if name == f"{job.id}.safetensors" else proof.step
     artifact = Artifact(
         file=f"models/{job.id}.safetensors", sha256=proof.sha256, size=proof.size, step=step,
         samples=tuple(kit.spool.relative(picture) for picture in pictures),
-        sheet=kit.spool.relative(await kit.workshop.sheet(pictures, here / "sheet.jpg")) if pictures else "",
+        sheet=kit.spool.relative(sheet) if sheet else "",
         final_loss=progress.curve[-1][1] if progress and progress.curve else None,
     )  # fmt: skip
     return replace(job, artifact=artifact).telling(kit.now(), Collected(step=step, size=proof.size))
 
 
-def _newest(job: Job, files: list[tuple[str, int]]) -> str | None:
-    """The final weights; of a stopped run, the highest step, or None."""
+def _newest(job: Job, files: list[tuple[str, int]]) -> tuple[str, int] | None:
+    """The final weights and their step; of a stopped run, those of the highest step, or None."""
     found = aitoolkit.checkpoints(job.id, files)
     if None in found:
-        return found[None]
+        return found[None], job.recipe.steps
     if job.wish is not Wish.STOP:
         raise HostFault("weights-missing")
-    return found[max(step for step in found if step is not None)] if found else None
+    steps = [step for step in found if step is not None]
+    return (found[max(steps)], max(steps)) if steps else None
 
 
-async def _samples(kit: Kit, host: Host, there: str, here: Path) -> list[Path]:
+async def _samples(host: Host, there: str, here: Path) -> list[Path]:
     """The samples that came; a missing picture is no reason to lose a model."""
     raw: list[Path] = []
     for name, size in sorted(await host.list(there)):
@@ -63,13 +67,13 @@ async def _samples(kit: Kit, host: Host, there: str, here: Path) -> list[Path]:
             local = here / f"sample-{len(raw)}.raw"
             await host.get(f"{there}/{name}", local, cap=SAMPLE_CAP)
             raw.append(local)
-    return await kit.workshop.samples(raw, here / "samples")
+    return raw
 
 
-def demand(job: Job) -> Demand:
+def demand(job: Job, step: int) -> Demand:
     """What the weights must be, and all that their metadata will say."""
     row = base(job.recipe.base)
-    info = {"step": job.recipe.steps, "epoch": 0}
+    info = {"step": step, "epoch": 0}
     return Demand(
         modules=row.modules, prefix=row.prefix, rank=job.recipe.rank, dtype="BF16",
         metadata={
