@@ -5,7 +5,7 @@ The world outlives a process that dies in it: only the store's writes and what h
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -92,6 +92,7 @@ class World:
     offers_now: list[Offer] = field(default_factory=lambda: [offer(n, 0.3 + n / 100) for n in range(1, 20)])
     boot_seconds: float = 90.0
     dead_boots: int = 0  # so many first machines never answer
+    bad_hosts: Mapping[MachineId, Status] = field(default_factory=dict)  # what these show, for ever
     lose_reply_of: int = 0  # the n-th rental happens, its answer does not come
     snatched: int = 0  # so many first asks are gone
     refuse_destroy: int = 0
@@ -196,13 +197,14 @@ class World:
         up = self._up(rented)
         return Sight(
             instance=rented.instance, machine=rented.machine, label=rented.label, gpu="RTX 4090", vram_mb=24_564,
-            status=Status.RUNNING if up else Status.BOOTING, since=rented.since, rate=micro(0.3), down_mbps=2000,
+            status=self.bad_hosts.get(rented.machine, Status.RUNNING if up else Status.BOOTING), since=rented.since,
+            rate=micro(0.3), down_mbps=2000,
             endpoints=(Endpoint("192.0.2.1", 22),) if up else (),
         )  # fmt: skip
 
     def _up(self, rented: Rented) -> bool:
         late = self.clock.now() - rented.since >= timedelta(seconds=self.boot_seconds)
-        return late and self.rentals.index(rented) >= self.dead_boots
+        return late and rented.machine not in self.bad_hosts and self.rentals.index(rented) >= self.dead_boots
 
     # --- Hosts
 
