@@ -8,7 +8,7 @@ from pipeline.domain.events import Delayed, Moving
 from pipeline.domain.faults import Blame, Fault, HostFault, HostSilent, OperatorFault, blame
 from pipeline.domain.ids import MachineId
 from pipeline.domain.job import Ending, Job
-from pipeline.domain.quote import EFFICIENCY
+from pipeline.domain.speeds import EFFICIENCY
 from pipeline.domain.stage import End, Stage
 from pipeline.ports import House, Pace
 

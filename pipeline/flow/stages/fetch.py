@@ -6,7 +6,7 @@ from dataclasses import replace
 from pipeline.domain.faults import HostFault
 from pipeline.domain.job import Job
 from pipeline.domain.progress import Progress
-from pipeline.domain.quote import EFFICIENCY
+from pipeline.domain.speeds import EFFICIENCY
 from pipeline.flow.kit import Kit
 from pipeline.flow.stages.common import at_host, awake, machine_of
 from pipeline.flow.stages.upload import start_fetch
