@@ -12,7 +12,7 @@ from tests.bench.row import Row, least
 from tests.support.jobs import lived
 from tests.support.world import HOUSE, World, offer
 
-JOBS = 500
+JOBS = 300
 OFFERS = 40
 BROKEN = 0.5  # of the bad hosts: the market says so; the others are silent until our patience ends
 
