@@ -175,6 +175,13 @@ class Host(Protocol):
 
     async def run(self, command: Command) -> Answer: ...
 
+    async def ask(self, program: Command, question: int) -> bytes:
+        """Ask a program that stays on the box: a number in, one answer out (a line of base64), in one round trip.
+
+        It is started at the first question and again whenever it is gone, so every question stands by itself.
+        `program.seconds` and `program.cap` bound one answer.
+        """
+
     async def put(self, local: Path, remote: str) -> None:
         """Send a file, creating its folders; whole and equal by sha256 when this returns. Resumes. Mode 0600."""
 
@@ -188,6 +195,8 @@ class Host(Protocol):
 class Hosts(Protocol):
     def open(self, machine: Machine) -> AbstractAsyncContextManager[Host]:
         """Log in through the first endpoint that answers, with our key only; pinned once `machine.host_key` is set.
+
+        All users of a machine share one connection; one that breaks is made again by whoever needs it next.
 
         Raises HostSilent("ssh-unreachable"), HostSilent("ssh-refused-key"), HostFault("host-key-changed").
         """

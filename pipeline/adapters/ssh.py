@@ -1,31 +1,28 @@
-"""Port Hosts over SSH: one way to connect, one channel per command, one place where asyncssh's errors become ours."""
+"""Port Hosts over SSH: one key, one way to log in.
+
+Everybody who talks to a machine shares one control connection (ssh_line.py); files travel as ssh_files.py says.
+"""
 
 import asyncio
-import math
 import os
-import shlex
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import asyncssh
 
 from pipeline.adapters import ssh_files
+from pipeline.adapters.ssh_line import GRACE, Channel, Line, translated, two_words
 from pipeline.domain.faults import Fault, HostFault, HostSilent, OperatorFault
-from pipeline.domain.ids import Sha256
+from pipeline.domain.ids import InstanceId, Sha256
 from pipeline.domain.job import Endpoint, Machine
 from pipeline.ports import Answer
 from pipeline.trainers.box import Command
 
 USER: Final = "root"
-READY: Final = b"\nts-ready\n"  # what comes before it is a login shell's chatter
-OVERDUE: Final = frozenset({124, 137})  # how `timeout` says that it had to end a script
-NOISE_CAP: Final = 16 * 1024
-WINDOW: Final = 256 * 1024  # of an answer: what may be on its way when the cap is reached
-WIDE: Final = 8 * 1024 * 1024  # of a download: asyncssh's own 2 MiB caps it at 12 MB/s over 80 ms (facts/ssh.md)
-GRACE: Final = 15.0  # seconds beyond a command's own limit, for the line
 KNOCKS: Final = 50  # logins at once: after a restart every box is asked
+HAULERS: Final = 3  # files at once, of all machines: more only share the same line (facts/ssh.md)
 LEAN: Final[dict[str, Any]] = {
     # None is what switches the configuration off: with () asyncssh 2.24.1 reads ~/.ssh/config, and what is in it
     # (ForwardAgent, SendEnv, ProxyCommand) acts.
@@ -58,31 +55,34 @@ class SshHosts:
         except (OSError, asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
             raise OperatorFault("ssh-key-unreadable", path=key_path.name) from None
         self._knocks = asyncio.Semaphore(KNOCKS)
+        self._haulers = asyncio.Semaphore(HAULERS)
+        self._lines: dict[InstanceId, Line] = {}
 
     @property
     def public_key(self) -> str:
-        """Type and key, without a comment: it would tell strangers a name."""
-        return _two_words(self._key)
+        return two_words(self._key)
 
     @asynccontextmanager
     async def open(self, machine: Machine) -> AsyncIterator["SshHost"]:
-        """Log in through the first pair that lets us."""
-        connection = await self._login(machine)
+        """The machine, logged in. Its connection is shared, and ends with its last user."""
+        line = self._lines.setdefault(machine.instance, Line(self._login, self._haulers))
+        line.users += 1
         try:
-            yield SshHost(connection)
+            await line.up(machine)
+            yield SshHost(line)
         finally:
-            connection.close()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(2):
-                    await connection.wait_closed()
-            connection.abort()
+            line.users -= 1
+            if not line.users:
+                del self._lines[machine.instance]
+                await line.close()
 
-    async def _login(self, machine: Machine) -> asyncssh.SSHClientConnection:
+    async def _login(self, machine: Machine, pin: str) -> asyncssh.SSHClientConnection:
+        """Log in through the first pair that lets us."""
         errors: dict[str, Fault] = {}
         for endpoint in machine.endpoints:
             try:
                 async with self._knocks:
-                    return await self._connect(endpoint, machine.host_key)
+                    return await self._connect(endpoint, pin)
             except HostFault as error:
                 errors.setdefault(error.code, error)
         raise next(
@@ -98,12 +98,11 @@ class SshHosts:
 
 
 class SshHost:
-    """Port Host: one login."""
+    """Port Host: one user of a machine's line."""
 
-    def __init__(self, connection: asyncssh.SSHClientConnection) -> None:
-        self._connection = connection
-        key = connection.get_server_host_key()
-        self.host_key = _two_words(key) if key else ""
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self.host_key = line.host_key
 
     async def run(self, command: Command) -> Answer:
         """Run a script in the login's home.
@@ -119,6 +118,9 @@ class SshHost:
                     raise HostFault("output-too-big", command=command.name, cap=command.cap)
             return Answer(await channel.code(), bytes(out))
 
+    async def ask(self, program: Command, question: int) -> bytes:
+        return await self._line.ask(program, question)
+
     async def put(self, local: Path, remote: str) -> None:
         """HostFault("upload-differs") when the box does not hold what we sent, "box-disk" when it takes nothing."""
         await ssh_files.put(self, local, remote)
@@ -130,86 +132,9 @@ class SshHost:
     async def list(self, remote: str, *, most: int = 500) -> list[tuple[str, int]]:
         return await ssh_files.listing(self, remote, most)
 
-    @asynccontextmanager
-    async def channel(self, script: str, seconds: float, *, wide: bool = False) -> AsyncIterator["Channel"]:
-        """A running script, past its login shell's chatter; killed on the box after `seconds`, cut off when left.
-
-        `cd`, because a login shell may have gone elsewhere; `timeout`, because a script outlives its channel.
-        """
-        line = f"printf '\\nts-ready\\n'; cd; exec timeout -k 5 {math.ceil(seconds)} sh -c {shlex.quote(script)}"
-        with translated("ssh-lost"):
-            async with asyncio.timeout(GRACE):
-                writer, reader, _ = await self._connection.open_session(
-                    line, encoding=None, window=WIDE if wide else WINDOW
-                )
-            try:
-                channel = Channel(writer, reader)
-                async with asyncio.timeout(GRACE):
-                    await channel.settle()
-                yield channel
-            finally:
-                writer.channel.abort()
-
-
-class Channel:
-    """A script's two ends, in bytes."""
-
-    def __init__(self, writer: "asyncssh.SSHWriter[bytes]", reader: "asyncssh.SSHReader[bytes]") -> None:
-        self._writer = writer
-        self._reader = reader
-        self._ahead = b""
-
-    async def settle(self) -> None:
-        """Read up to the mark. Raises HostSilent("ssh-no-shell") when a login says a lot but never gets there."""
-        seen = b""
-        while READY not in seen:
-            chunk = await self._reader.read(4096)
-            seen += chunk
-            if not chunk or len(seen) > NOISE_CAP:
-                raise HostSilent("ssh-no-shell")
-        self._ahead = seen.split(READY, 1)[1]
-
-    async def read(self, most: int = 256 * 1024) -> bytes:
-        """Some bytes; b"" at the end."""
-        if self._ahead:
-            ahead, self._ahead = self._ahead, b""
-            return ahead
-        return await self._reader.read(most)
-
-    async def write(self, chunk: bytes) -> None:
-        self._writer.write(chunk)
-        await self._writer.drain()
-
-    def end(self) -> None:
-        self._writer.write_eof()
-
-    async def code(self) -> int:
-        """The script's exit code; -1 when it was killed. No code at all is a line that went away: HostSilent."""
-        channel = cast("asyncssh.SSHClientChannel[bytes]", self._writer.channel)
-        await channel.wait_closed()
-        code = channel.get_exit_status()
-        if code is None:
-            raise HostSilent("ssh-lost", why="no-exit-code")
-        return -1 if code in OVERDUE else code
-
-
-@contextmanager
-def translated(silent: str, *, pinned: bool = False) -> Iterator[None]:
-    """Every way asyncssh fails, as ours. `silent` names a line that is dead here."""
-    try:
-        yield
-    except asyncssh.PermissionDenied:
-        raise HostSilent("ssh-refused-key") from None
-    except asyncssh.HostKeyNotVerifiable:
-        raise HostFault("host-key-changed") from None
-    except asyncssh.KeyExchangeFailed:  # a pinned box that has no key of that kind any more is another box
-        raise (HostFault("host-key-changed") if pinned else HostSilent(silent, why="no-common-algorithm")) from None
-    except (asyncssh.Error, OSError) as error:  # OSError holds TimeoutError and ConnectionError
-        raise HostSilent(silent, why=type(error).__name__) from None
-
-
-def _two_words(key: asyncssh.SSHKey) -> str:
-    return " ".join(key.export_public_key("openssh").decode("ascii").split()[:2])
+    def channel(self, script: str, seconds: float, *, wide: bool = False) -> AbstractAsyncContextManager[Channel]:
+        """A running script; `wide` for bulk, on a connection of its own."""
+        return self._line.haul(script, seconds) if wide else self._line.channel(script, seconds)
 
 
 def _make_pair(path: Path) -> None:
@@ -224,5 +149,5 @@ def _make_pair(path: Path) -> None:
     draft.write_bytes(key.export_private_key("openssh"))
     with suppress(FileExistsError):
         path.hardlink_to(draft)
-        path.with_name(f"{path.name}.pub").write_text(_two_words(key) + "\n", encoding="ascii")
+        path.with_name(f"{path.name}.pub").write_text(two_words(key) + "\n", encoding="ascii")
     draft.unlink()

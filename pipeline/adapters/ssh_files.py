@@ -26,6 +26,7 @@ SILENCE: Final = 30.0  # seconds without a byte
 SLOWEST: Final = 20_000  # bytes a second, over WATCH seconds
 WATCH: Final = 60.0
 LONGEST: Final = 6 * 3600.0  # on the box; ours is the watch
+BULK: Final = 1024 * 1024  # bytes from which a file is worth a connection of its own
 BLOCK: Final = 256 * 1024
 ABSENT: Final = 7  # exit code of ours
 LISTING_CAP: Final = 160  # bytes a line
@@ -79,7 +80,8 @@ async def put(box: Box, local: Path, remote: str) -> None:
         have = await _offered(box, name, size, digest)
         if have is None:
             return
-        await _send(box, local, f"{name}.part", have if have <= size else 0)
+        skip = have if have <= size else 0
+        await _send(box, local, f"{name}.part", skip, size - skip)
         if await _settled(box, name, digest):
             return
         if not have or attempt > 1:  # a leftover of something else is worth one more try, from nothing
@@ -105,9 +107,10 @@ echo "have=$(stat -c %s {name}.part 2>/dev/null || echo 0)\"""",
     return None if found.get("same") else max(0, _told(found, "have"))
 
 
-async def _send(box: Box, local: Path, part: str, skip: int) -> None:
-    """Stream `local` from byte `skip` to the end of `part`."""
-    async with box.channel(f"umask 077; exec cat {'>>' if skip else '>'} {part}", LONGEST) as pipe:
+async def _send(box: Box, local: Path, part: str, skip: int, rest: int) -> None:
+    """Stream the `rest` of `local` from byte `skip` to the end of `part`."""
+    script = f"umask 077; exec cat {'>>' if skip else '>'} {part}"
+    async with box.channel(script, LONGEST, wide=rest > BULK) as pipe:
         watch = Watch()
         with local.open("rb") as file:
             file.seek(skip)
@@ -184,7 +187,7 @@ async def _fetch(box: Box, name: str, part: Path, size: int) -> bool:
         resumed, watch = done > 0, Watch()
         file.seek(done)
         script = f"tail -c +{done + 1} {name} | head -c {size - done}"
-        async with box.channel(script, LONGEST, wide=True) as pipe:
+        async with box.channel(script, LONGEST, wide=size - done > BULK) as pipe:
             pipe.end()
             while chunk := await _within(SILENCE, pipe.read()):
                 done += len(chunk)

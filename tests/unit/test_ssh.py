@@ -6,7 +6,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,13 +39,20 @@ def shell(home: Path, noise: bytes = b"") -> Serve:
         )  # fmt: skip
         assert child.stdin
         assert child.stdout
-        async with asyncio.TaskGroup() as group:
-            typing = group.create_task(typed(process, child.stdin))
-            while chunk := await child.stdout.read(65536):
-                process.stdout.write(chunk)
-                await process.stdout.drain()
-            typing.cancel()
-        process.exit(await child.wait())
+        try:
+            async with asyncio.TaskGroup() as group:
+                typing = group.create_task(typed(process, child.stdin))
+                while chunk := await child.stdout.read(65536):
+                    process.stdout.write(chunk)
+                    await process.stdout.drain()
+                typing.cancel()
+        finally:
+            child.stdin.close()
+            if child.returncode is None:
+                with suppress(ProcessLookupError):
+                    child.terminate()
+            code = await child.wait()
+        process.exit(code)
 
     return serve
 
@@ -418,3 +425,113 @@ def test_forward_agent_and_send_env_in_home_reach_no_box(tmp_path: Path) -> None
         cwd=Path(__file__).parents[2],
     )  # fmt: skip
     assert done.stdout.strip() == "({}, None)", done.stderr
+
+
+def test_users_of_a_machine_share_one_connection_that_ends_with_the_last_of_them(hosts: SshHosts, home: Path) -> None:
+    logins: list[str] = []
+
+    async def scene() -> None:
+        async with box(shell(home), hosts.public_key, logins) as rented:
+            async with hosts.open(rented) as first:
+                async with hosts.open(rented) as second:
+                    assert (await second.run(Command("x", "true"))).code == 0
+                assert (await first.run(Command("x", "true"))).code == 0
+            once = len(logins)
+            async with hosts.open(rented) as later:
+                assert (await later.run(Command("x", "true"))).code == 0
+            assert len(logins) == 2 * once
+
+    asyncio.run(scene())
+
+
+def test_a_second_user_who_knows_another_host_key_is_told(hosts: SshHosts, home: Path) -> None:
+    async def scene() -> None:
+        async with box(shell(home), hosts.public_key) as rented:
+            other = replace(rented, host_key="ssh-ed25519 AAAAother")
+            async with hosts.open(rented), hosts.open(other):
+                raise AssertionError
+
+    with pytest.raises(HostFault) as caught:
+        asyncio.run(scene())
+    assert caught.value.code == "host-key-changed"
+
+
+def test_a_connection_that_broke_is_made_again_by_the_next_command(hosts: SshHosts, home: Path) -> None:
+    honest = shell(home)
+
+    async def serve(process: Process) -> None:
+        if "die" in (process.command or ""):
+            process.channel.get_connection().abort()
+        else:
+            await honest(process)
+
+    async def work(host: Host) -> None:
+        with pytest.raises(HostSilent):
+            await host.run(Command("x", "die"))
+        assert (await host.run(Command("x", "echo back"))).out == b"back\n"
+
+    on(hosts, serve, work)
+
+
+ECHO = Command("echo", 'while IFS= read -r n; do printf "$n\\0\\n" | base64 -w0; echo; done', seconds=1)
+
+
+def test_a_pump_answers_each_question_over_one_channel(hosts: SshHosts, home: Path) -> None:
+    commands: list[str] = []
+    honest = shell(home, b"Welcome!\r\n")
+
+    async def serve(process: Process) -> None:
+        commands.append(process.command or "")
+        await honest(process)
+
+    async def work(host: Host) -> None:
+        for n in range(20):
+            assert await host.ask(ECHO, n) == b"%d\0\n" % n
+
+    on(hosts, serve, work)
+    assert len(commands) == 1
+
+
+def test_a_pump_that_died_is_started_again_and_asked_the_same(hosts: SshHosts, home: Path) -> None:
+    once = Command("once", 'read -r n; printf "$n" | base64 -w0; echo; sleep 0.05', seconds=1)
+
+    async def work(host: Host) -> None:
+        assert await host.ask(once, 7) == b"7"
+        await asyncio.sleep(0.2)
+        assert await host.ask(once, 8) == b"8"
+
+    on(hosts, shell(home), work)
+
+
+FLOOD = "yes | head -c 1000000 | tr -d '\\n'"
+
+
+@pytest.mark.parametrize(("says", "code"), [(FLOOD, "output-too-big"), ("echo %%%", "box-unreadable")])
+def test_a_pump_that_floods_or_lies_is_the_hosts_fault(hosts: SshHosts, home: Path, says: str, code: str) -> None:
+    async def work(host: Host) -> None:
+        await host.ask(Command("bad", f"read -r n; {says}", seconds=1, cap=100_000), 1)
+
+    error = fault_on(hosts, shell(home), work)
+    assert (type(error), error.code) == (HostFault, code)
+
+
+def test_a_big_file_does_not_travel_on_the_connection_of_the_polls(hosts: SshHosts, home: Path, tmp_path: Path) -> None:
+    lines: dict[str, set[int]] = {"bulk": set(), "other": set()}
+    honest = shell(home)
+
+    async def serve(process: Process) -> None:
+        bulk = "exec cat" in (process.command or "") or "tail -c" in (process.command or "")
+        lines["bulk" if bulk else "other"].add(process.get_extra_info("peername")[1])
+        await honest(process)
+
+    (tmp_path / "big").write_bytes(b"x" * (ssh_files.BULK + 1))
+    (tmp_path / "small").write_bytes(b"x")
+
+    async def work(host: Host) -> None:
+        await host.put(tmp_path / "big", "big")
+        await host.get("big", tmp_path / "back", cap=10**7)
+        assert (len(lines["bulk"]), len(lines["other"])) == (2, 1)
+        await host.put(tmp_path / "small", "small")
+
+    on(hosts, serve, work)
+    assert lines["bulk"] & lines["other"]
