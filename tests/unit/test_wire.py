@@ -69,6 +69,6 @@ def test_a_receiver_that_does_not_read_stops_the_sender() -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: Wire) -> None:
         writer.write(bytes(64_000_000))
         await asyncio.sleep(0.4)
-        assert line.up.bytes < 20_000_000  # the kernel's own buffers of both sockets, and what is held
+        assert line.up.bytes < 40_000_000  # the kernel's own buffers of both sockets, and what is held
 
     over_a_wire(talk, rtt=0.01, mbit=8000, echo=False)
