@@ -148,6 +148,9 @@ class Provider(Protocol):
     async def owned(self) -> list[Sight]:
         """Every rental of the account, all pages."""
 
+    async def charges(self, since: datetime) -> Mapping[InstanceId, MicroUsd]:
+        """What the market took for each rental billed since. They come late: an absent one is unknown, not free."""
+
     async def admit_key(self, public_key: str) -> None:
         """Make the account know our SSH key. Idempotent."""
 

@@ -11,16 +11,17 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from pipeline.domain.faults import Fault
-from pipeline.domain.ids import JobId
 from pipeline.domain.job import Job
 from pipeline.domain.stage import Stage
-from pipeline.flow.journal import load_job
+from pipeline.flow.charges import Compared, compare
+from pipeline.flow.leases import Leases
 from pipeline.flow.ledger import Ledger
+from pipeline.flow.reaper import Reaper, Swept
 from pipeline.flow.records import job_from
-from pipeline.ports import Clock, Engine, House, Pace, Provider, Sight, Store
+from pipeline.ports import Clock, Engine, House, Pace, Provider, Store
 
 log = structlog.get_logger()
-SETTLE: Final = timedelta(minutes=10)  # a rental without an owner may be younger than its owner's save
+CHARGES_BACK: Final = timedelta(days=3)  # rentals that ended since are compared: charges come late
 LONGEST: Final = 90.0  # seconds one body may take
 
 
@@ -39,6 +40,7 @@ class Sweeps:
         return {
             "runners": (20, self.wake_jobs),
             "reaper": (120, self.reap),
+            "charges": (86_400, self.compare_charges),
             "outbox": (60, self.ledger.drain),
             "holds": (60, self.free_holds),
         }
@@ -48,30 +50,29 @@ class Sweeps:
         for job in await self._live_jobs():
             await self.engine.start(job.id)
 
-    async def reap(self, *, dry: bool = False) -> list[Sight]:
-        """Destroy what carries our label and nobody owns; what it was. Blind (the listing raised) is not empty.
+    @property
+    def reaper(self) -> Reaper:
+        leases = Leases(
+            store=self.store, provider=self.provider, clock=self.clock, pace=self.pace, house=self.house
+        )  # fmt: skip
+        return Reaper(
+            store=self.store, provider=self.provider, clock=self.clock, pace=self.pace, house=self.house, leases=leases
+        )  # fmt: skip
 
-        A label of another installation is never touched: the prefix holds ours.
-        """
-        doomed = [sight for sight in await self.provider.owned() if await self._ownerless(sight)]
-        for sight in doomed:
-            log.warning("reaping", instance=sight.instance, label=sight.label, dry=dry)
-            if not dry:
-                await self.provider.destroy(sight.instance)
-        return doomed
+    async def reap(self) -> Swept:
+        """One round over everything that carries our label; what will not go is asked again at the next ring."""
+        swept = await self.reaper.reap()
+        if swept.fault is not None:
+            raise swept.fault
+        return swept
 
-    async def _ownerless(self, sight: Sight) -> bool:
-        prefix = f"{self.house.label_prefix}-"
-        if not sight.label.startswith(prefix):
-            return False
-        name, _, attempt = sight.label.removeprefix(prefix).rpartition("-")
-        job = await load_job(self.store, JobId(name)) if name else None
-        if job is None:
-            return sight.since is not None and self.clock.now() - sight.since > SETTLE * self.pace.factor
-        if sight.instance in job.condemned:
-            return True
-        mine = str(job.attempt) == attempt and job.stage.metered and not job.over
-        return not mine
+    async def seen_at(self) -> datetime | None:
+        """When the whole list of rentals was last seen: for `health`. None: never."""
+        return await self.reaper.seen_at()
+
+    async def compare_charges(self) -> Compared:
+        """What the market took for our rentals against our own record."""
+        return await compare(self.store, self.provider, self.clock.now() - CHARGES_BACK * self.pace.factor)
 
     async def free_holds(self) -> None:
         """Points of a job that is over are not held: BILL did it; this is the belt."""

@@ -187,6 +187,11 @@ class World:
             if rented.instance == instance:
                 rented.destroyed = self.clock.now()
 
+    async def charges(self, since: datetime) -> dict[InstanceId, MicroUsd]:
+        now = self.clock.now()
+        hours = {one.instance: ((one.destroyed or now) - one.since).total_seconds() / 3600 for one in self.rentals}
+        return {instance: micro(0.3 * each) for instance, each in hours.items()}
+
     async def admit_key(self, public_key: str) -> None: ...
 
     async def attach_key(self, instance: InstanceId, public_key: str) -> None: ...

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from pipeline.adapters.http import Unanswered
+from pipeline.adapters.providers.vast import charges as bill
 from pipeline.adapters.providers.vast import errors, wire
 from pipeline.adapters.providers.vast.client import Line
 from pipeline.adapters.redact import secrets
@@ -165,6 +166,9 @@ class Vast:
             raise OperatorFault("market-down", why=error.why) from None
         if not isinstance(said, Mapping) or said.get("success") is not True:
             raise errors.refusal(reply)
+
+    async def charges(self, since: datetime) -> Mapping[InstanceId, MicroUsd]:
+        return await bill.charges(self._line, since)
 
     async def admit_key(self, public_key: str) -> None:
         """The proxy takes keys of the account only. Asked for first: the market keeps doubles."""
