@@ -126,8 +126,11 @@ class Provider(Protocol):
     async def credit(self) -> MicroUsd:
         """What the account can still spend. OperatorFault("market-key") when the key is wrong."""
 
-    async def offers(self, need: Need, *, fresh: bool = False) -> list[Offer]:
-        """What is on the market for `need`, cached a minute unless `fresh`. Unchecked: `domain.quote.sound` checks."""
+    async def offers(self, need: Need, *, fresh: bool = False, renting: bool = False) -> list[Offer]:
+        """What is on the market for `need`, cached a minute unless `fresh`. Unchecked: `domain.quote.sound` checks.
+
+        Searches are counted by the day; a part of them is kept for `renting`. OperatorFault("market-searches").
+        """
 
     async def find(self, label: Label) -> Sight | None:
         """The live rental that carries `label`. None was *said* by a whole listing."""

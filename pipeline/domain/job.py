@@ -37,6 +37,7 @@ class Machine:
 
     instance: InstanceId
     machine: MachineId
+    host: str = ""  # its owner at the market
     gpu: str
     vram_mb: int
     rate: MicroUsd  # per hour, GPU and disk
@@ -59,6 +60,7 @@ class Rental:
     instance: InstanceId
     machine: MachineId
     cost: MicroUsd
+    host: str = ""  # its owner at the market
     useful: bool  # False: the host failed, the person pays nothing for it
 
 

@@ -29,6 +29,7 @@ COLLECTIONS: Final[Mapping[str, tuple[str, ...]]] = {  # name -> its indexed sca
     "models": ("job", "account", "public", "made_ms"),
     "shown": ("job",),
     "shuns": ("until_ms",),
+    "speeds": ("kind", "changed_ms"),
     "leases": ("open", "until_ms"),  # operators' machines; open: not read to be gone
     "condemned": (),  # machines that had to go and have not gone yet, by instance
     "settings": (),

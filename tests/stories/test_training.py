@@ -71,10 +71,13 @@ def test_ten_machines_that_never_boot_are_enough(tmp_path: Path) -> None:
     assert (job.ending and job.ending.code, len(world.rentals), world.alive) == ("no-machine-booted", 10, [])
 
 
-def test_a_rental_whose_reply_was_lost_is_adopted_not_doubled(tmp_path: Path) -> None:
+def test_a_rental_whose_reply_was_lost_cannot_be_proved_ours_so_it_is_destroyed_and_the_next_attempt_rents(
+    tmp_path: Path,
+) -> None:
     world = a_world(tmp_path, lose_reply_of=1)
     job = lived(world)
-    assert (job.ending and job.ending.end, len(world.rentals), world.alive) == (End.DONE, 1, [])
+    assert (job.ending and job.ending.end, len(world.rentals), world.alive) == (End.DONE, 2, [])
+    assert (job.attempt, job.boots, job.moves, max(world.creates.values())) == (2, 0, 0, 1)
 
 
 def test_snatched_offers_lead_to_the_next_in_rank(tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ class World:
     async def credit(self) -> MicroUsd:
         return micro(self.credit_usd)
 
-    async def offers(self, need: Need, *, fresh: bool = False) -> list[Offer]:
+    async def offers(self, need: Need, *, fresh: bool = False, renting: bool = False) -> list[Offer]:
         taken = {rented.machine for rented in self.alive}
         return [one for one in self.offers_now if one.machine not in taken]
 

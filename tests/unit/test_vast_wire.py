@@ -1,9 +1,11 @@
 """The market's rows, refusals and moods, spoken by a scripted server: what becomes of each at our border."""
 
 import asyncio
+import itertools
 import json
 import random
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,13 +14,16 @@ import pytest
 
 from pipeline.adapters.http import Http
 from pipeline.adapters.providers.vast import Settings, wire
+from pipeline.adapters.providers.vast.board import Board
 from pipeline.adapters.providers.vast.client import Line
 from pipeline.adapters.providers.vast.market import Vast
 from pipeline.domain.faults import Fault, HostFault, HostSilent, OperatorFault
 from pipeline.domain.ids import InstanceId, Label
 from pipeline.domain.job import Endpoint
-from pipeline.domain.quote import Need
+from pipeline.domain.money import MicroUsd
+from pipeline.domain.quote import Filters, Need, Offer
 from pipeline.ports import Pace, RentOrder, Status
+from tests.support.virtual import run
 
 NEED = Need(
     steps=1000, step_factor=1, model_gb=34, dataset_gb=0.1, image_gb=20, disk_gb=120, vram_mb=23_500,
@@ -124,7 +129,8 @@ def test_a_price_understated_in_one_field_is_not_believed() -> None:
     assert found.gpu_rate == 300_000
 
 
-def test_an_offer_at_127_0_0_1_is_fine_when_the_market_itself_is_on_loopback() -> None:
+def test_an_offer_at_127_0_0_1_is_refused_unless_the_market_itself_is_on_loopback() -> None:
+    assert wire.read_offer(OFFER | {"public_ipaddr": "127.0.0.1"}, NEED, local=False) is None
     assert wire.read_offer(OFFER | {"public_ipaddr": "127.0.0.1"}, NEED, local=True)
 
 
@@ -187,7 +193,18 @@ def test_states_are_boiled_down(row: dict[str, object], status: Status) -> None:
             OperatorFault,
             "market-key",
         ),
-        (json_reply({"error": "auth_error", "msg": "This action requires login."}, 403), OperatorFault, "market-key"),
+        (
+            json_reply({"error": "auth_error", "msg": "This action requires login."}, 403),
+            OperatorFault,
+            "market-key-missing",
+        ),
+        (
+            json_reply({"error": "auth_error", "msg": "Session expired. Please log in again."}, 404),
+            OperatorFault,
+            "market-key",
+        ),
+        (json_reply({"error": "forbidden", "msg": "no permission"}, 403), OperatorFault, "market-key-scope"),
+        (json_reply({"error": "spend_rate_limit"}, 429), OperatorFault, "market-quota"),
         (json_reply({"error": "no_such_ask", "msg": "no longer available"}, 410), HostFault, "offer-gone"),
         (
             json_reply({"error": "invalid_args", "msg": "3603: no_such_ask is not available."}, 404),
@@ -219,7 +236,7 @@ def test_a_refused_or_unanswered_rent_is_sent_once_and_named(reply: Any, kind: t
         return script(request)
 
     error = fault(market(handler).rent(offer(), ORDER, NEED, NOW))
-    assert (type(error), error.code, sent) == (kind, code, ["PUT"])
+    assert (type(error), error.code, sent.count("PUT"), "DELETE" in sent) == (kind, code, 1, False)
 
 
 def test_a_rental_made_by_a_refusal_is_destroyed() -> None:
@@ -234,9 +251,29 @@ def test_a_rental_made_by_a_refusal_is_destroyed() -> None:
     assert (error.code, sent[1:]) == ("offer-gone", ["DELETE /api/v0/instances/77/"])
 
 
-def test_a_rental_whose_answer_lacks_a_success_is_kept() -> None:
-    machine = asyncio.run(market(answers(json_reply({"new_contract": "77"}))).rent(offer(), ORDER, NEED, NOW))
-    assert (machine.instance, machine.key) == ("77", "")
+@pytest.mark.parametrize(
+    ("said", "key"),
+    [
+        ({"new_contract": "77"}, ""),
+        ({"instance_id": 77}, ""),
+        ({"success": True, "instances": {"id": 77}, "instance_api_key": "box-key-0123"}, "box-key-0123"),
+        ({"success": True, "new_contract": 77, "instance_api_key": "short"}, ""),
+        ({"success": True, "new_contract": 77, "instance_api_key": "a\nb" * 8}, ""),
+        ({"success": True, "new_contract": 77, "instance_api_key": 5}, ""),
+    ],
+)
+def test_a_create_reply_is_read_by_every_name_of_its_id(said: dict[str, object], key: str) -> None:
+    machine = asyncio.run(market(answers(json_reply(said))).rent(offer(), ORDER, NEED, NOW))
+    assert (machine.instance, machine.key, machine.host) == ("77", key, "7")
+
+
+def test_a_create_reply_without_an_id_is_named_by_its_label_and_keeps_its_key() -> None:
+    made = json_reply({"success": True, "instance_api_key": "box-key-0123"})
+    listing = json_reply({"instances": [ROW], "total_instances": 1})
+    none = json_reply({"instances": [], "total_instances": 0})
+    machine = asyncio.run(market(answers(made, none, listing)).rent(offer(), ORDER, NEED, NOW))
+    assert (machine.instance, machine.key) == ("1001", "box-key-0123")
+    assert fault(market(answers(made, none)).rent(offer(), ORDER, NEED, NOW)).code == "rent-unanswered"
 
 
 def test_a_rent_order_is_on_demand_and_not_kept_when_it_cannot_start() -> None:
@@ -348,13 +385,155 @@ def test_a_daily_quota_is_not_waited_for() -> None:
         calls.append(1)
         return json_reply({"error": "search_quota_exceeded"}, 429, **{"x-ratelimit-reset": "1795000000"})
 
-    assert fault(market(handler).offers(NEED)).code == "market-quota"
+    assert fault(market(handler).offers(NEED)).code == "market-searches"
     assert len(calls) == 1
 
 
 def test_a_read_is_tried_again_after_a_bad_gateway() -> None:
     down = httpx.Response(502, content="<html>")
     assert asyncio.run(market(answers(down, json_reply({"credit": 1}))).credit()) == 1_000_000
+
+
+def searches(count: list[float]) -> Vast:
+    """A market on which `count` grows by the loop's time at each search."""
+
+    def handler(_: httpx.Request) -> httpx.Response:
+        count.append(asyncio.get_running_loop().time())
+        return json_reply({"offers": [OFFER]})
+
+    http = Http("https://market.example", bearer="key-0123456789", transport=served(handler))
+    return Vast(Line(http, Pace(0), random.Random(1)), Pace(), local=False)
+
+
+def test_1_000_re_quotes_a_minute_make_2_searches() -> None:
+    """One without a person's filters, one with; prices and steps are looked at here."""
+    calls: list[float] = []
+
+    async def minute() -> None:
+        vast = searches(calls)
+        for n in range(500):
+            mine = Filters(region="US", max_rate=MicroUsd(100_000 + n))
+            await vast.offers(replace(NEED, steps=10 + n, dataset_gb=n / 1000))
+            await vast.offers(replace(NEED, steps=10 + n, filters=mine))
+            await asyncio.sleep(59 / 500)
+
+    run(minute())
+    assert len(calls) == 2
+
+
+def test_quotes_leave_a_fifth_of_the_days_searches_to_rents_and_live_on_old_answers_then() -> None:
+    calls: list[float] = []
+
+    async def search(need: Need, _: object) -> list[Offer]:
+        calls.append(asyncio.get_running_loop().time())
+        return [offer()]
+
+    async def asked(board: Board, times: int, *, renting: bool = False) -> int:
+        for _ in range(times):
+            assert await board.offers(NEED, fresh=True, renting=renting)
+        return len(calls)
+
+    async def day() -> None:
+        board = Board(search, Pace(), a_day=10)
+        assert await asked(board, 9) == 8
+        assert await asked(board, 1, renting=True) == 9
+        await asyncio.sleep(601)
+        with pytest.raises(OperatorFault, match="market-searches"):
+            await asked(board, 1)
+        assert await asked(board, 1, renting=True) == 10
+        with pytest.raises(OperatorFault, match="market-searches"):
+            await asked(board, 1, renting=True)
+        await asyncio.sleep(86_400)
+        assert await asked(board, 1) == 11
+
+    run(day())
+
+
+def test_a_market_that_says_quota_is_left_alone_by_quotes_and_still_asked_by_rents() -> None:
+    calls: list[int] = []
+
+    def handler(_: httpx.Request) -> httpx.Response:
+        calls.append(1)
+        return json_reply({"error": "search_quota_exceeded"}, 429)
+
+    async def ask() -> None:
+        vast = market(handler)
+        for renting in (False, False, False, True):
+            with pytest.raises(OperatorFault, match="market-searches"):
+                await vast.offers(NEED, renting=renting)
+
+    asyncio.run(ask())
+    assert len(calls) == 2
+
+
+def test_an_offer_somebody_took_is_on_no_list_any_more() -> None:
+    gone = json_reply({"error": "no_such_ask", "msg": "no longer available"}, 410)
+    two = json_reply({"offers": [OFFER, OFFER | {"id": 112, "machine_id": 13}]})
+
+    async def ask() -> None:
+        vast = market(answers(two, gone, json_reply({"success": True, "new_contract": 5}), two))
+        first, second = await vast.offers(NEED)
+        with pytest.raises(HostFault, match="offer-gone"):
+            await vast.rent(first, ORDER, NEED, NOW)
+        assert await vast.offers(NEED) == [second]
+        await vast.rent(second, ORDER, NEED, NOW)
+        assert await vast.offers(NEED) == []
+
+    asyncio.run(ask())
+
+
+def test_a_create_that_came_too_early_waits_out_its_penalty() -> None:
+    sent: list[float] = []
+
+    def handler(_: httpx.Request) -> httpx.Response:
+        sent.append(asyncio.get_running_loop().time())
+        return httpx.Response(429, content="API requests too frequent: endpoint threshold=4.5")
+
+    async def twice() -> None:
+        http = Http("https://market.example", bearer="key-0123456789", transport=served(handler))
+        line = Line(http, Pace(), random.Random(1))
+        for _ in range(3):
+            await line.once("create", "PUT", "/x")
+
+    run(twice())
+    assert [round(after - before, 3) for before, after in itertools.pairwise(sent)] == [12.0, 12.0]
+
+
+def test_calls_keep_the_pause_of_their_endpoint_however_many_ask() -> None:
+    sent: list[float] = []
+
+    def handler(_: httpx.Request) -> httpx.Response:
+        sent.append(asyncio.get_running_loop().time())
+        return json_reply({})
+
+    async def many() -> None:
+        http = Http("https://market.example", bearer="key-0123456789", transport=served(handler))
+        line = Line(http, Pace(0.5), random.Random(1))
+        async with asyncio.TaskGroup() as group:
+            for _ in range(5):
+                group.create_task(line.once("destroy", "DELETE", "/x"))
+
+    run(many())
+    assert [round(each - sent[0], 3) for each in sent] == [0.0, 1.5, 3.0, 4.5, 6.0]
+
+
+def test_a_teams_key_that_may_not_keep_ssh_keys_is_told_so() -> None:
+    none = json_reply({"success": False, "error": "not_found"}, 404)
+    refused = json_reply({"success": False, "error": "team_ssh_keys_not_supported", "msg": "x"}, 400)
+    assert fault(market(answers(none, refused)).admit_key("ssh-ed25519 AAAA x")).code == "market-team-key"
+
+
+def test_a_redirect_takes_our_key_nowhere() -> None:
+    asked: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.host)
+        return httpx.Response(308, headers={"location": "https://elsewhere.example/"})
+
+    vast = market(handler)
+    for call in (vast.credit, vast.owned, lambda: vast.offers(NEED)):
+        assert fault(call()).code == "market-down"
+    assert set(asked) == {"market.example"}
 
 
 def test_a_hundred_quotes_at_once_make_one_search_and_fresh_makes_another() -> None:

@@ -10,8 +10,10 @@ from pipeline.domain.faults import Blame, Fault
 from pipeline.domain.ids import InstanceId
 from pipeline.domain.job import Job, Rental
 from pipeline.domain.stage import End
+from pipeline.flow import history, shuns
 from pipeline.flow.kit import Kit
 from pipeline.flow.stages.bill import release_early
+from pipeline.flow.stages.rent import settled
 
 log = structlog.get_logger()
 EVERY = 3.0  # seconds between two asks
@@ -21,24 +23,45 @@ PATIENCE = 120.0  # seconds; then the reaper takes over and the story goes on
 async def play(job: Job, kit: Kit) -> Job:
     """Ask the market, not our memory: a crash may have lost the id, never the label."""
     await release_early(job, kit)
-    instance = job.machine.instance if job.machine else await _by_label(job, kit)
-    if instance is None:
-        return _without(job, kit)
+    if _host_failed(job):
+        await _remember(job, kit)
+    if job.machine is not None:
+        return _without(await _returned(job, kit, job.machine.instance), kit)
+    while (instance := await _by_label(job, kit)) is not None:  # a refused create may have left a second one
+        job = await _returned(job, kit, instance)
+    return job
+
+
+async def _returned(job: Job, kit: Kit, instance: InstanceId) -> Job:
+    """The job, once `instance` is read to be gone, or condemned."""
     await kit.note("returning")
     while not await _gone(kit, instance):
         if (kit.now() - (job.measured_until or kit.now())).total_seconds() > kit.pace.seconds(PATIENCE):
             log.error("machine-condemned", job=job.id, instance=instance)
-            return _without(replace(job, condemned=(*job.condemned, instance)), kit)
+            return replace(job, condemned=(*job.condemned, instance))
         await asyncio.sleep(kit.pace.seconds(EVERY))
-    return _without(job, kit)
+    return job
 
 
 async def _by_label(job: Job, kit: Kit) -> InstanceId | None:
     """The rental a lost call may have made. Where nothing was asked for, nothing is looked for."""
     if job.asked_at is None:
         return None
-    sight = await kit.provider.find(job.label(kit.house.label_prefix))
-    return sight.instance if sight else None
+    sight = await settled(job, kit)
+    return sight.instance if sight and sight.instance not in job.condemned else None
+
+
+def _host_failed(job: Job) -> bool:
+    """Whether the machine in hand is left because it failed; one whose create reply had no key did nothing wrong."""
+    if job.machine is None or not job.machine.key:
+        return False
+    return job.moving or (job.ending is not None and job.ending.blame is Blame.HOST)
+
+
+async def _remember(job: Job, kit: Kit) -> None:
+    await shuns.failed(job, kit)
+    if job.machine and not job.machine.host_key:
+        await history.learn(job, kit, booted=False)
 
 
 async def _gone(kit: Kit, instance: InstanceId) -> bool:
@@ -62,5 +85,7 @@ def _without(job: Job, kit: Kit) -> Job:
         job.ending is not None and job.ending.end is End.FAILED and job.ending.blame is not Blame.USER
     )
     cost = rental_cost(job.machine, job.measured_until or kit.now(), kit.pace.factor)
-    rental = Rental(instance=job.machine.instance, machine=job.machine.machine, cost=cost, useful=not failed)
+    rental = Rental(
+        instance=job.machine.instance, machine=job.machine.machine, cost=cost, host=job.machine.host, useful=not failed
+    )  # fmt: skip
     return replace(job, machine=None, measured_until=None, rentals=(*job.rentals, rental))

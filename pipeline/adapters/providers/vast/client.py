@@ -14,6 +14,7 @@ from pipeline.ports import Pace
 GAPS: Final[Mapping[str, float]] = {
     "create": 4.5, "search": 6.0, "list": 1.0, "show": 2.0, "destroy": 3.0, "keys": 1.0, "key": 1.0, "user": 1.0,
 }  # fmt: skip
+PENALTIES: Final[Mapping[str, float]] = {"create": 12.0}  # seconds after a call that came too early
 LONGEST_NAP: Final = 15.0
 
 
@@ -68,7 +69,11 @@ class Line:
         turn = max(now, self._free.get(name, now))
         self._free[name] = turn + self._pace.seconds(GAPS[name])
         await asyncio.sleep(turn - now)
-        return await self._http.ask(method, path, **request)
+        reply = await self._http.ask(method, path, **request)
+        if reply.status == errors.TOO_FAST:
+            again = asyncio.get_running_loop().time() + self._pace.seconds(PENALTIES.get(name, 0.0))
+            self._free[name] = max(self._free[name], again)
+        return reply
 
     async def close(self) -> None:
         await self._http.close()

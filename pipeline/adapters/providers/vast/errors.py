@@ -8,9 +8,12 @@ from pipeline.domain.faults import Fact, Fault, HostFault, OperatorFault
 
 TOO_FAST: Final = 429
 _OURS: Final = (  # what only we can mend, by the words that say so
-    ("market-key", ("auth_error", "invalid user key", "requires login", "session expired")),
+    ("market-key-missing", ("requires login",)),
+    ("market-key", ("auth_error", "invalid user key", "session expired")),
+    ("market-team-key", ("team_ssh_keys_not_supported",)),
     ("market-credit", ("insufficient_credit", "lacks credit", "missing_billing")),
-    ("market-quota", ("search_quota_exceeded",)),
+    ("market-searches", ("search_quota_exceeded",)),
+    ("market-quota", ("spend_rate_limit",)),
 )
 _TAKEN: Final = ("no_such_ask", "not available", "no longer available")
 _NO_RENTAL: Final = ("no_such_instance", "not_found", "not found")
@@ -36,6 +39,8 @@ def _by_status(reply: Reply) -> str:
         return "market-busy"
     if reply.status == 401:  # noqa: PLR2004  # HTTP
         return "market-key"
+    if reply.status == 403 and _object(reply) is not None:  # noqa: PLR2004  # HTTP
+        return "market-key-scope"
     refused = 400 <= reply.status < 500 and _object(reply) is not None  # noqa: PLR2004  # HTTP
     return "market-refused" if refused else "market-down"
 

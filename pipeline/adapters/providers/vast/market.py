@@ -9,6 +9,7 @@ from typing import Any, Final
 from pipeline.adapters.http import Unanswered
 from pipeline.adapters.providers.vast import charges as bill
 from pipeline.adapters.providers.vast import errors, wire
+from pipeline.adapters.providers.vast.board import Board
 from pipeline.adapters.providers.vast.client import Line
 from pipeline.adapters.redact import secrets
 from pipeline.domain.faults import Fault, HostFault, HostSilent, OperatorFault
@@ -18,8 +19,8 @@ from pipeline.domain.money import MicroUsd, micro
 from pipeline.domain.quote import Need, Offer, rate
 from pipeline.ports import Pace, RentOrder, Sight, Status
 
-FRESH: Final = 60.0  # seconds an answer to a search is good for: searches have a daily quota
 PAGES: Final = 200
+NAMED: Final = (2.0, 5.0, 10.0)  # seconds before each look for a rental whose create reply had no id
 
 
 class Vast:
@@ -31,8 +32,7 @@ class Vast:
         self._line = line
         self._pace = pace
         self._local = local
-        self._searching = asyncio.Lock()
-        self._found: dict[str, tuple[float, list[Offer]]] = {}
+        self._board = Board(self._search, pace)
 
     async def credit(self) -> MicroUsd:
         """`credit` of the account, in micro-dollars. Raises OperatorFault: "market-key", "market-down"..."""
@@ -42,21 +42,16 @@ class Vast:
             raise OperatorFault("market-down", why="unreadable")
         return micro(amount)
 
-    async def offers(self, need: Need, *, fresh: bool = False) -> list[Offer]:
+    async def offers(self, need: Need, *, fresh: bool = False, renting: bool = False) -> list[Offer]:
         """The market's first 64 for `need`. Any number of callers at once make one search a minute and need."""
-        body = wire.search(need)
-        key = json.dumps(body, sort_keys=True)
-        async with self._searching:
-            now = asyncio.get_running_loop().time()
-            self._found = {each: hit for each, hit in self._found.items() if hit[0] > now}
-            if fresh or key not in self._found:
-                said = await self._line.read("search", "POST", "/api/v0/bundles/", body=body)
-                rows = said.get("offers") if isinstance(said, Mapping) else None
-                if not isinstance(rows, list):
-                    raise OperatorFault("market-down", why="unreadable")
-                offers = wire.read_offers(rows, need, local=self._local)
-                self._found[key] = (asyncio.get_running_loop().time() + self._pace.seconds(FRESH), offers)
-            return list(self._found[key][1])
+        return await self._board.offers(need, fresh=fresh, renting=renting)
+
+    async def _search(self, need: Need, body: dict[str, object]) -> list[Offer]:
+        said = await self._line.read("search", "POST", "/api/v0/bundles/", body=body)
+        rows = said.get("offers") if isinstance(said, Mapping) else None
+        if not isinstance(rows, list):
+            raise OperatorFault("market-down", why="unreadable")
+        return wire.read_offers(rows, need, local=self._local)
 
     async def find(self, label: Label) -> Sight | None:
         """The live rental with exactly this label; of several the healthiest, then the oldest."""
@@ -101,18 +96,20 @@ class Vast:
             said = reply.json()
         except Unanswered:
             said = None
+        key = wire.rental_key(said)
+        secrets.learn(key)  # before anything of the reply can get into an error
         instance = wire.rented(said)
         if not isinstance(said, Mapping) or not reply.ok or said.get("success") is False:
             await self._undo(instance)
-            raise HostFault("offer-gone", said=reply.said()) if instance else _refused(errors.refusal(reply))
-        if instance is None:
-            raise HostSilent("rent-unanswered", why="no-id")
-        key = said.get("instance_api_key")
-        key = key if isinstance(key, str) else ""
-        secrets.learn(key)
+            fault = HostFault("offer-gone", said=reply.said()) if instance else _refused(errors.refusal(reply))
+            if fault.code == "offer-gone":
+                self._board.taken(offer.id)
+            raise fault
+        self._board.taken(offer.id)
         return Machine(
-            instance=instance,
+            instance=instance or await self._named(order.label),
             machine=offer.machine,
+            host=offer.host,
             gpu=offer.gpu,
             vram_mb=offer.vram_mb,
             rate=rate(offer, need),
@@ -122,6 +119,18 @@ class Vast:
             since=now,
             key=key,
         )
+
+    async def _named(self, label: Label) -> InstanceId:
+        """A create that succeeded without an id: its label names it, as soon as it is listed."""
+        try:
+            for pause in NAMED:
+                await asyncio.sleep(self._pace.seconds(pause))
+                sight = await self.find(label)
+                if sight is not None:
+                    return sight.instance
+        except OperatorFault as fault:
+            raise HostSilent("rent-unanswered", why=fault.code) from None
+        raise HostSilent("rent-unanswered", why="no-id")
 
     async def _undo(self, instance: InstanceId | None) -> None:
         """A refusal that names a rental has made one: it sits there stopped, and bills its disk."""

@@ -20,6 +20,7 @@ Row = Mapping[str, Any]
 
 PAGE: Final = 25  # the market's own most
 OFFERS: Final = 64  # it sends no more, whatever is asked for
+SLOWEST: Final = 100.0  # Mbit/s: below it a base takes most of an hour, and would push a better offer off the 64
 MOST_USD: Final = 10_000.0  # an hour, a GB: beyond this a price is a lie or a bug, and floats stay finite
 BROKEN: Final = frozenset({"stopped", "exited", "offline", "unknown", "frozen", "unloaded", "error"})
 PULL_FAILED: Final = (
@@ -28,6 +29,7 @@ PULL_FAILED: Final = (
     "nvidia-container-cli", "cdi device injection failed",
 )  # fmt: skip
 _ID = re.compile(r"[0-9]{1,18}")
+_KEY = re.compile(r"[\x21-\x7e]{8,512}")
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _REGION = re.compile(r"\b([A-Z]{2})\s*$")
 _DRIVER = re.compile(r"(\d{1,4})\.(\d{1,3})(?:\.(\d{1,3}))?")
@@ -72,15 +74,20 @@ def price(row: Row, *keys: str) -> MicroUsd:
 
 
 def search(need: Need) -> dict[str, Any]:
-    """The body of a search. Every floor in it is checked again at home: the market does not always apply one."""
+    """The body of a search. Every floor in it is checked again at home: the market does not always apply one.
+
+    Nothing of it depends on steps or pictures, and a person's price is applied at home: so that few searches serve all.
+    """
     body: dict[str, Any] = {
         "verified": {"eq": True},
         "external": {"eq": False},
         "rentable": {"eq": True},
         "num_gpus": {"eq": 1},
+        "gpu_frac": {"gte": need.min_gpu_frac},
         "gpu_ram": {"gte": need.vram_mb},
         "reliability": {"gte": need.min_reliability},
         "direct_port_count": {"gte": 1},
+        "inet_down": {"gte": SLOWEST},
         "disk_space": {"gte": need.disk_gb},
         "driver_version": {"gte": need.min_driver},
         "dph_total": {"lte": need.max_rate / MICRO},
@@ -89,10 +96,11 @@ def search(need: Need) -> dict[str, Any]:
         "limit": OFFERS,
         "allocated_storage": need.disk_gb,  # without it every price is understated
     }
-    if need.gpus:
-        body["gpu_name"] = {"in": sorted(need.gpus)}
-    if need.region:
-        body["geolocation"] = {"eq": need.region}
+    gpus, region = need.filters.gpus or need.gpus, need.filters.region or need.region
+    if gpus:
+        body["gpu_name"] = {"in": sorted(gpus)}
+    if region:
+        body["geolocation"] = {"eq": region}
     return body
 
 
@@ -141,6 +149,7 @@ def read_offer(row: Row, need: Need, *, local: bool) -> Offer | None:
         arch=word(row, "cpu_arch", 16),
         region=region(row),
         seconds_left=number(row, "duration") or 0.0,
+        address="" if local else address(row, local=False) or "",  # on loopback all machines have the same
     )
 
 
@@ -185,9 +194,20 @@ def order(order: RentOrder) -> dict[str, Any]:
 
 
 def rented(answer: object) -> InstanceId | None:
-    """The rental an answer to `order` names, whatever else it says."""
-    found = identity(answer, "new_contract", "instance_id") if isinstance(answer, Mapping) else None
+    """The rental an answer to `order` names, whatever else it says; None: it names none, its label must."""
+    if not isinstance(answer, Mapping):
+        return None
+    inner = answer.get("instances")
+    found = identity(answer, "new_contract", "instance_id") or (
+        identity(inner, "id") if isinstance(inner, Mapping) else None
+    )
     return InstanceId(found) if found else None
+
+
+def rental_key(answer: object) -> str:
+    """The rental's own key in an answer to `order`: it proves the box ours, and lets the box destroy itself."""
+    key = answer.get("instance_api_key") if isinstance(answer, Mapping) else None
+    return key if isinstance(key, str) and _KEY.fullmatch(key) else ""
 
 
 def shown(answer: object) -> Row | None:
