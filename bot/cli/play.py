@@ -1,5 +1,6 @@
 """demo, chat, sandbox: the whole program against a world on loopback. Nothing is rented, nothing is paid."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -37,9 +38,15 @@ def chat(speed: Speed = 30.0) -> None:
 def sandbox(
     env_file: Annotated[Path | None, typer.Option(help="write KEY=value lines for a bot here")] = None,
     speed: Speed = 30.0,
+    fault: Annotated[list[str], typer.Option(help="a fault of the market, by name; again: once more")] = [],  # noqa: B006  # typer copies it
 ) -> None:
     """Start the world alone: market, hosts, hub, each on a free port of this machine, until SIGINT or SIGTERM."""
     from bot.cli.common import run_until_signal  # noqa: PLC0415  # keeps --help quick
     from bot.cli.theatre import keep_sandbox  # noqa: PLC0415  # keeps --help quick
+    from pipeline.sandbox.market.faults import KNOWN  # noqa: PLC0415  # keeps --help quick
 
-    raise typer.Exit(run_until_signal(lambda: keep_sandbox(env_file, speed)))
+    if not KNOWN.keys() >= set(fault):
+        for name, known in sorted(KNOWN.items(), key=lambda each: each[1].row):
+            typer.echo(f"{known.row:3} {name:24} {known.says}", err=True)
+        raise typer.Exit(2)
+    raise typer.Exit(run_until_signal(lambda: keep_sandbox(env_file, speed, Counter(fault))))

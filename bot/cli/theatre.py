@@ -7,7 +7,7 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TextIO, cast
@@ -66,10 +66,10 @@ async def play_chat(speed: float) -> int:
     return 0
 
 
-async def keep_sandbox(env_file: Path | None, speed: float) -> int:
-    """Serve until cancelled."""
+async def keep_sandbox(env_file: Path | None, speed: float, faults: Mapping[str, int]) -> int:
+    """Serve until cancelled. `faults`: names of the market's, and how often each strikes."""
     with _scratch(keep=False) as folder:
-        async with sandbox(folder / "world", speed=speed) as world:
+        async with sandbox(folder / "world", speed=speed, faults=faults) as world:
             lines = "".join(f"{key}={value}\n" for key, value in world.env.items())
             if env_file is None:
                 typer.echo(lines, nl=False)

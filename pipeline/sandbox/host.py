@@ -14,6 +14,9 @@ from pipeline.sandbox.boxfiles import BoxFiles, Build, furnish, search_path
 from pipeline.sandbox.boxlife import Processes
 from pipeline.sandbox.boxpipes import Pipes, Session
 
+LOOPBACK: Final = "127.0.0.1"
+ELSEWHERE: Final = "127.0.0.2"  # this machine, too
+QUEUE: Final = 3  # knocks that fill the queue of a socket that listens for none
 GOODBYE: Final = 2.0  # real seconds for clients to hear that the server leaves
 
 Admits = Callable[[str], bool]  # whether a public key, type and body, may come in now
@@ -52,7 +55,9 @@ class Door(asyncssh.SSHServer):
 class Box:
     """A machine that is off until `start`, and whose two ports are its own from the first moment.
 
-    `port` is reached directly, `proxy_port` plays the market's proxy; until `start` both refuse connections.
+    `port` is reached directly, `proxy_port` plays the market's proxy; until `open_doors` both refuse connections.
+    A market that lies sets `swallows` (the direct port is a black hole), `proxied` (False: the proxy refuses for
+    ever) and `admits_nobody` (no key opens).
     """
 
     def __init__(self, folder: Path, build: Build, *, direct: Admits, proxy: Admits) -> None:
@@ -63,9 +68,14 @@ class Box:
         self.onstart_log = self.home.parent / "onstart.log"
         self._build = build
         self._admits = (direct, proxy)
+        self.swallows = False
+        self.proxied = True
+        self.admits_nobody = False
+        self.address = LOOPBACK
+        self._stuffed: list[socket.socket] = []
         self._sockets = [_reserve(0), _reserve(0)]
         self.port, self.proxy_port = (each.getsockname()[1] for each in self._sockets)
-        self._key = asyncssh.generate_private_key("ssh-ed25519")
+        self.new_key()
         self._guests: set[asyncssh.SSHServerConnection] = set()
         self._listening: list[asyncssh.SSHAcceptor] = []
         self._processes: Processes | None = None
@@ -75,8 +85,12 @@ class Box:
         """Type and body of the key the machine shows; a new one for each rental."""
         return bare(self._key.export_public_key().decode())
 
-    async def start(self, onstart: str, secrets: Mapping[str, str]) -> None:
-        """Switch on: run `onstart`, which alone sees `secrets`, and let SSH in."""
+    def new_key(self) -> None:
+        """Who comes next sees another machine."""
+        self._key = asyncssh.generate_private_key("ssh-ed25519")
+
+    async def start(self, onstart: str, secrets: Mapping[str, str], *, shut: bool = False) -> None:
+        """Switch on: run `onstart`, which alone sees `secrets`, and let SSH in unless the doors stay `shut`."""
         own = self.home.parent / "bin"
         furnish(own, self.home, self._build)
         processes = Processes(self._environment(own), self.home)
@@ -84,8 +98,44 @@ class Box:
         await processes.open()
         if onstart:
             processes.start(("bash", "-c", onstart), self.onstart_log, secrets)
-        for admits in self._admits:
-            self._listening.append(await self._listen(admits, self._sockets.pop(0)))
+        if not shut:
+            await self.open_doors()
+
+    async def open_doors(self) -> None:
+        """Let SSH in, at both ports, as far as this machine does at all."""
+        direct, proxy = self._sockets
+        if self.swallows:
+            self._stuffed = _stuff(direct)
+        else:
+            self._sockets.remove(direct)
+            self._listening.append(await self._listen(self._admits[0], direct))
+        if self.proxied:
+            self._sockets.remove(proxy)
+            self._listening.append(await self._listen(self._admits[1], proxy))
+
+    async def shut_doors(self) -> None:
+        """The line is lost, the work is not: who is logged in is cut off, processes run on, both ports refuse."""
+        for listening in self._listening:
+            listening.close()
+        self._listening = []
+        for guest in list(self._guests):
+            guest.abort()
+        self._release()
+        self._sockets = [_reserve(self.port, self.address), _reserve(self.proxy_port)]
+
+    def move(self) -> None:
+        """Behind shut doors: another address where this system has one, and other ports."""
+        self._release()
+        try:
+            self._sockets = [_reserve(0, ELSEWHERE)]
+            self.address = ELSEWHERE
+        except OSError:  # not every system answers on all of 127/8
+            self._sockets = [_reserve(0)]
+        self._sockets.append(_reserve(0))
+        self.port, self.proxy_port = (each.getsockname()[1] for each in self._sockets)
+
+    def _let_in(self, admits: Admits) -> Admits:
+        return lambda key: not self.admits_nobody and admits(key)
 
     def _environment(self, own: Path) -> dict[str, str]:
         return {
@@ -103,7 +153,7 @@ class Box:
             sock=sock,
             config=None,
             server_host_keys=[self._key],
-            server_factory=lambda: Door(admits, self._guests),
+            server_factory=lambda: Door(self._let_in(admits), self._guests),
             process_factory=self._serve,
             sftp_factory=lambda chan: BoxFiles(chan, self.home),
             allow_scp=True,
@@ -144,7 +194,7 @@ class Box:
         if self._processes is not None:
             await self._processes.close()
         self._release()
-        self._sockets = [_reserve(self.port), _reserve(self.proxy_port)]
+        self._sockets = [_reserve(self.port, self.address), _reserve(self.proxy_port)]
 
     async def dismantle(self) -> None:
         """Switch off for ever: the ports are free again."""
@@ -152,14 +202,24 @@ class Box:
         self._release()
 
     def _release(self) -> None:
-        for sock in self._sockets:
+        for sock in (*self._sockets, *self._stuffed):
             sock.close()
-        self._sockets = []
+        self._sockets, self._stuffed = [], []
 
 
-def _reserve(port: int) -> socket.socket:
+def _stuff(sock: socket.socket) -> list[socket.socket]:
+    """Make a bound socket a black hole: its queue is full, so the kernel drops whoever knocks. What fills it."""
+    sock.listen(0)
+    knocks = [socket.socket() for _ in range(QUEUE)]
+    for knock in knocks:
+        knock.setblocking(False)  # noqa: FBT003  # the socket's own signature
+        knock.connect_ex(sock.getsockname())
+    return knocks
+
+
+def _reserve(port: int, address: str = LOOPBACK) -> socket.socket:
     """A port that is ours and refuses connections: bound, not listening. Raises OSError when it is taken."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind(("127.0.0.1", port))
+    sock.bind((address, port))
     return sock

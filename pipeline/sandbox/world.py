@@ -29,10 +29,17 @@ def wall_clock() -> datetime:
 
 
 @asynccontextmanager
-async def sandbox(folder: Path, *, speed: float = SPEED, seed: int = 7) -> AsyncIterator[Sandbox]:
-    """Start every server on a free loopback port; all state lies below `folder`; everything ends with the block."""
+async def sandbox(
+    folder: Path, *, speed: float = SPEED, seed: int = 7, faults: Mapping[str, int] | None = None
+) -> AsyncIterator[Sandbox]:
+    """Start every server on a free loopback port; all state lies below `folder`; everything ends with the block.
+
+    `faults` of the market, and how often each strikes. Raises ValueError on an unknown name.
+    """
     dice = random.Random(seed)  # noqa: TID251, RUF100  # a world of its own
     market = Market(folder=folder / "market", speed=speed, api_key=API_KEY, clock=wall_clock, dice=dice)
+    for name, times in (faults or {}).items():
+        market.faults.arm(name, times=times)
     hub = Hub(folder=folder / "hub", speed=speed, clock=wall_clock, dice=dice)
     hub.add_token(HUB_TOKEN, "sandbox")
     try:

@@ -23,11 +23,11 @@ class Desk:
 
     def routes(self) -> list[Route]:
         return [
-            Route(method="GET", path="/api/v0/users/current", handler=self.user),
-            Route(method="GET", path="/api/v0/ssh", handler=self.keys),
+            Route(method="GET", path="/api/v0/users/current", op="user", handler=self.user),
+            Route(method="GET", path="/api/v0/ssh", op="keys", handler=self.keys),
             Route(method="POST", path="/api/v0/ssh", handler=self.add_key, gap=1.0),
             Route(method="DELETE", path="/api/v0/ssh/{key:\\d+}", handler=self.remove_key),
-            Route(method="GET", path="/api/v0/charges", handler=self.charges, gap=1.0),
+            Route(method="GET", path="/api/v0/charges", op="charges", handler=self.charges, gap=1.0),
             Route(method="PUT", path="/api/v0/instances/request_logs/{id:\\d+}", handler=self.request_log, gap=1.0),
             Route(method="GET", path="/logs/{name:[0-9a-f]+}.log", handler=self.log, open=True),
         ]
@@ -81,7 +81,10 @@ class Desk:
         """The first of two steps: an address where the log will be."""
         rental = self._floor.find(int(request.match_info["id"]))
         name = self._floor.token()
-        ready = asyncio.get_running_loop().time() + LOG_READY / self._floor.speed
+        late = self._floor.faults.lasts("log-late")
+        ready = asyncio.get_running_loop().time() + (LOG_READY if late is None else late) / self._floor.speed
+        if self._floor.faults.strikes("log-never"):
+            return wire.yes(result_url=f"{self._floor.base}/logs/never.log", msg="Log request sent")
         tail = (await wire.body(request)).get("tail")
         self._logs[name] = (ready, _tail(rental, tail))
         return wire.yes(result_url=f"{self._floor.base}/logs/{name}.log", msg="Log request sent")

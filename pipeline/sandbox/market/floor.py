@@ -10,12 +10,12 @@ from typing import Final
 
 from pipeline.flow.nursery import Nursery
 from pipeline.sandbox.host import Box
-from pipeline.sandbox.market import billing
+from pipeline.sandbox.market import billing, lies, plots
 from pipeline.sandbox.market.faults import Faults
 from pipeline.sandbox.market.gpus import Ask
 from pipeline.sandbox.market.keys import Keyring
 from pipeline.sandbox.market.offers import Book
-from pipeline.sandbox.market.rentals import Order, Rental, build, environment, home_of, outbid
+from pipeline.sandbox.market.rentals import Order, Rental, build, environment, home_of, outbid, read_order
 from pipeline.sandbox.market.wire import Refusal
 
 IMAGE_GB: Final = 20.0  # of the trainer's image, as users report it
@@ -88,26 +88,40 @@ class Floor:
     def rent(self, ask: Ask, order: Order) -> Rental:
         """Make the rental and let its life begin; a bid that is too low, or an order to wait, begins stopped."""
         number = self.number()
-        keys = Keyring(self.keys.all())
+        keys, lot = Keyring(self.keys.all()), self.faults.lot()
         box = Box(
             home_of(self._folder, number),
-            build(ask, order, speed=self.speed, trainer=self.trainer),
+            build(lies.really(ask, lot), order, lot, speed=self.speed, trainer=self.trainer),
             direct=keys.admits,
             proxy=self.keys.admits,
         )
+        box.swallows, box.proxied = "port-black-hole" in lot, "proxy-refuses" not in lot
         rental = Rental(
             id=number, ask=ask, order=order, key=self.token(), box=box, keys=keys, since=self.clock(),
-            blank=self._dice.choice(("", "", "\n")), frozen=self.faults.strikes("stuck-loading"),
+            blank=self._dice.choice(("", "", "\n")), lot=lot,
         )  # fmt: skip
-        hidden = self.faults.lasts("slow-listing")
-        if hidden is not None:
-            rental.hidden = asyncio.get_running_loop().time() + hidden / self.speed
         self.rentals[number] = rental
+        self.hide(rental, lot.get("slow-listing", 0.0))
         if order.stopped or outbid(rental):
             rental.actual = rental.intended = rental.cur = rental.next = "stopped"
         else:
             self._live(rental, first=True)
         return rental
+
+    def hide(self, rental: Rental, seconds: float) -> None:
+        """Neither list nor look shows it for so long."""
+        rental.hidden = asyncio.get_running_loop().time() + seconds / self.speed
+
+    def appear(self) -> None:
+        """Somebody else on the account rents."""
+        self.rent(self.book.spare(), read_order({"image": "other:1", "label": "", "target_state": "stopped"}))
+
+    def bankrupt(self) -> None:
+        """The credit is gone: whatever runs is stopped."""
+        self._credit -= max(0.0, self.credit())
+        for rental in self.live():
+            if rental.intended == "running":
+                self.stop(rental)
 
     def _live(self, rental: Rental, *, first: bool) -> None:
         self._lives[rental.id] = self._nursery.start(self._life(rental, first=first), f"rental-{rental.id}")
@@ -119,23 +133,41 @@ class Floor:
             await self._pull(rental)
         rental.tell(f"Starting container from {rental.order.image}")
         await self._nap(*BOOTED)
-        await rental.box.start(rental.order.onstart, environment(rental, self.base))
+        await plots.before_start(rental)
+        await rental.box.start(rental.order.onstart, environment(rental, self.base), shut=True)
         rental.actual = "running"
         rental.running_since = self.clock()
         rental.tell(f"success, running {rental.order.image}/ssh")
+        await self._come_into_reach(rental)
+        await plots.unfold(rental, self)
+
+    async def _come_into_reach(self, rental: Rental) -> None:
+        """Doors, then ports on the wire; the other way round where the lot has it so."""
+        shut, refused = rental.lot.get("port-refuses"), rental.lot.get("login-refused")
+        rental.box.admits_nobody = refused is not None
+        if shut is None:
+            await rental.box.open_doors()
         await self._nap(*MAPPED)
+        await self.sleep(rental.lot.get("ports-late", 0.0))
         rental.mapped = True
+        await self.sleep(max(shut or 0.0, refused or 0.0))
+        rental.box.admits_nobody = False
+        if shut is not None:
+            await rental.box.open_doors()
 
     async def _pull(self, rental: Rental) -> None:
-        """Layer by layer, at the bandwidth the machine really has. A frozen one stops at the third."""
-        machine = rental.ask.machine
+        """Layer by layer, at the bandwidth the machine really has."""
+        machine = rental.given.machine
         layer = IMAGE_GB * 8000 / (machine.honest * machine.down) / LAYERS
         for count in range(LAYERS):
             rental.tell(f"{self._dice.getrandbits(48):012x}: {'Pull complete' if count % 2 else 'Download complete'}")
-            if rental.frozen and count == 2:  # noqa: PLR2004  # it looked alive before
-                await asyncio.Event().wait()
+            if count == 2:  # noqa: PLR2004  # it looked alive before
+                await plots.while_pulling(rental, self)
             await self._nap(layer, layer)
             rental.pulled_gb += IMAGE_GB / LAYERS
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / self.speed)
 
     async def _nap(self, least: float, most: float) -> None:
         await asyncio.sleep(self._dice.uniform(least, most) / self.speed)
@@ -143,6 +175,7 @@ class Floor:
     def stop(self, rental: Rental) -> None:
         """The container ends, its disk stays, and is billed."""
         rental.halt(self.clock())
+        rental.queued = False
         rental.intended = rental.cur = rental.next = "stopped"
         self._nursery.start(self._switch(rental), f"stop-{rental.id}")
 
@@ -151,6 +184,18 @@ class Floor:
         if rental.intended != "running":
             rental.intended = rental.cur = rental.next = "running"
             self._nursery.start(self._switch(rental), f"start-{rental.id}")
+
+    def start_later(self, rental: Rental, seconds: float) -> None:
+        """Nobody says when: it runs and bills hours later, unless it was stopped or destroyed meanwhile."""
+
+        async def later() -> None:
+            await self.sleep(seconds)
+            if rental.ended is None and rental.queued:
+                rental.queued = False
+                self.start(rental)
+
+        rental.queued = True
+        self._nursery.start(later(), f"queued-{rental.id}")
 
     def reboot(self, rental: Rental) -> None:
         """Stop and start in one, of one that is not stopped."""
@@ -186,7 +231,7 @@ class Floor:
             await self._end_life(rental)
             await rental.box.dismantle()
         await asyncio.to_thread(shutil.rmtree, home_of(self._folder, rental.id), ignore_errors=True)
-        await asyncio.sleep(LINGERS / self.speed)
+        await self.sleep(rental.lot.get("destroy-lingers", LINGERS))
         self.past.append(self.rentals.pop(rental.id))
         self.book.give_back(rental.ask)
 

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from pipeline.sandbox.market import wire
 from pipeline.sandbox.market.floor import Floor
+from pipeline.sandbox.market.troubles import AFTERWARDS, INSTEAD, Struck, Trouble, struck_by
 from pipeline.sandbox.market.wire import Refusal
 
 JITTER: Final = 0.05  # real seconds: a loopback's and a busy machine's unevenness, which `speed` does not scale
@@ -27,7 +28,10 @@ Handler = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One endpoint. `gap`: seconds of life between two calls with one key; `penalty`: the wait after a broken gap."""
+    """One endpoint, and `op`, its name among the faults.
+
+    `gap`: seconds of life between two calls with one key; `penalty`: the wait after a broken gap.
+    """
 
     method: str
     path: str
@@ -36,6 +40,7 @@ class Route:
     penalty: float = 0.0
     open: bool = False  # needs no key
     scoped: bool = False  # also for a rental's own key
+    op: str = ""
 
 
 class Gate:
@@ -60,9 +65,20 @@ class Gate:
         caller = self._caller(key)
         if caller.instance is not None and not route.scoped:
             raise not_yours()
-        if self._floor.faults.strikes("429-text") or self._hasty(key, route):
+        for name, trouble in struck_by(self._floor.faults, route.op, INSTEAD):
+            return await self._struck(request, route, name, trouble)
+        if self._hasty(key, route):
             return wire.too_fast(route.gap or 1.0)
-        return await route.handler(request, caller)
+        answer = await route.handler(request, caller)
+        for name, trouble in struck_by(self._floor.faults, route.op, AFTERWARDS):
+            return await self._struck(request, route, name, trouble, answer)
+        return answer
+
+    async def _struck(
+        self, request: web.Request, route: Route, name: str, trouble: Trouble, answer: web.StreamResponse | None = None
+    ) -> web.StreamResponse:
+        seconds = (self._floor.faults.lasts(name) or 0.0) / self._floor.speed
+        return await trouble.says(Struck(request, route.gap or 1.0, seconds, self._floor.clock(), answer))
 
     def _caller(self, key: str) -> Caller:
         """Raises Refusal: 403 without a key, 404 with an unknown one, as life does."""

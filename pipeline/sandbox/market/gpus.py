@@ -149,6 +149,12 @@ def park(dice: random.Random) -> Iterator[Machine]:
             yield _machine(dice, 10_000 + 37 * count, host, GPUS[name], gpus, grade)
 
 
+def crowd(dice: random.Random, count: int) -> Iterator[Machine]:
+    """`count` good machines with one GPU, each of another owner."""
+    for number in range(count):
+        yield _machine(dice, 50_000 + number, 500_000 + number, GPUS["RTX 3090"], 1, GOOD)
+
+
 def _machine(dice: random.Random, number: int, host: int, gpu: Gpu, gpus: int, grade: Grade) -> Machine:
     low, high = gpu.dear
     rate = low + (high - low) * dice.uniform(*grade.dear)

@@ -14,6 +14,8 @@ from pipeline.sandbox.market.wire import Refusal, Row
 
 PAGE: Final = 25
 PAGE_WHEN_NONSENSE: Final = 5
+QUEUED: Final = "Required resources are currently unavailable, state change queued."
+NONE: Final[Row] = {"look-empty": [], "look-hollow": [{}]}  # how a look spells that there is none; else null
 ONE: Final = "/api/v0/instances/{id:\\d+}"
 
 
@@ -23,13 +25,13 @@ class Holdings:
 
     def routes(self) -> list[Route]:
         return [
-            Route(method="GET", path="/api/v1/instances", handler=self.page, gap=1.0),
+            Route(method="GET", path="/api/v1/instances", op="list", handler=self.page, gap=1.0),
             Route(method="GET", path="/api/v0/instances", handler=self.list_of_old),
-            Route(method="DELETE", path="/api/v0/instances", handler=self.destroy_many, gap=3.0),
+            Route(method="DELETE", path="/api/v0/instances", op="destroy", handler=self.destroy_many, gap=3.0),
             Route(method="GET", path="/api/v0/instances/filters", handler=self.filters),
-            Route(method="GET", path=ONE, handler=self.show, gap=2.0),
-            Route(method="PUT", path=ONE, handler=self.change, gap=1.0, scoped=True),
-            Route(method="DELETE", path=ONE, handler=self.destroy, gap=3.0, scoped=True),
+            Route(method="GET", path=ONE, op="look", handler=self.show, gap=2.0),
+            Route(method="PUT", path=ONE, op="change", handler=self.change, gap=1.0, scoped=True),
+            Route(method="DELETE", path=ONE, op="destroy", handler=self.destroy, gap=3.0, scoped=True),
             Route(method="PUT", path="/api/v0/instances/reboot/{id:\\d+}", handler=self.reboot, gap=1.0),
             Route(method="GET", path=ONE + "/ssh", handler=self.keys),
             Route(method="POST", path=ONE + "/ssh", handler=self.attach),
@@ -55,21 +57,24 @@ class Holdings:
 
     async def page(self, request: web.Request, _: Caller) -> web.StreamResponse:
         """A page of at most 25, after the token, of what fits the filters."""
-        if self._floor.faults.strikes("list-html"):
-            return wire.page(200, "Just a moment...")
+        faults, mark = self._floor.faults, request.query.get("after_token")
+        if mark and faults.strikes("list-insert"):
+            self._floor.appear()
         rows = [rental.row(self._floor.clock()) for rental in self._floor.visible()]
         order = _order(wire.nested(request.query, "order_by", []))
         found = filters.ordered(self._fitting(request, rows), order)
-        mark = request.query.get("after_token")
         rest = filters.after(found, order, mark) if mark else found
         page = rest[: _limit(request.query.get("limit"))]
         labels = [row["label"] or "" for row in found]
+        shown = page[:-1] if page and faults.strikes("list-short") else page
         return wire.yes(
             instances_found=len(page),
             total_instances=len(found),
             label_counts={label: labels.count(label) for label in dict.fromkeys(labels)},
             next_token=filters.token(page[-1], order) if len(page) < len(rest) else None,
-            instances=[_columns(row, wire.nested(request.query, "select_cols", [])) for row in page],
+            instances=None
+            if faults.strikes("list-null")
+            else [_columns(row, wire.nested(request.query, "select_cols", [])) for row in shown],
         )
 
     @staticmethod
@@ -92,7 +97,10 @@ class Holdings:
         """One object under a plural name; null when there is none, with 200."""
         number = int(request.match_info["id"])
         rows = [rental.row(self._floor.clock()) for rental in self._floor.visible() if rental.id == number]
-        return wire.answer({"instances": {k: v for k, v in rows[0].items() if k != "volume_info"} if rows else None})
+        if rows:
+            return wire.answer({"instances": {k: v for k, v in rows[0].items() if k != "volume_info"}})
+        spelled = [none for name, none in NONE.items() if self._floor.faults.strikes(name)]
+        return wire.answer({"instances": spelled[0] if spelled else None})
 
     async def change(self, request: web.Request, caller: Caller) -> web.Response:
         """`state` or `label`; a rental's own key may not change the label."""
@@ -103,6 +111,10 @@ class Holdings:
         elif said.get("state") == "stopped":
             self._floor.stop(rental)
         elif said.get("state") == "running":
+            queued = self._floor.faults.lasts("start-queued")
+            if queued is not None:
+                self._floor.start_later(rental, queued)
+                return wire.answer({"success": False, "msg": QUEUED})
             self._floor.start(rental)
         else:
             raise Refusal(400, "invalid_args", "Nothing to change")
@@ -114,11 +126,11 @@ class Holdings:
 
     async def destroy(self, request: web.Request, caller: Caller) -> web.Response:
         rental = self._own(request, caller)
-        if self._floor.faults.strikes("destroy-500"):
-            raise _broken()
+        undone = self._floor.faults.lasts("destroy-undone")
+        if undone is not None:
+            self._floor.hide(rental, undone)
+            return wire.yes()
         self._floor.destroy(rental)
-        if self._floor.faults.strikes("destroy-500-applied"):
-            raise _broken()
         return wire.yes()
 
     async def destroy_many(self, request: web.Request, _: Caller) -> web.Response:
@@ -142,10 +154,6 @@ class Holdings:
     async def detach(self, request: web.Request, _: Caller) -> web.Response:
         self._rental(request).keys.remove(int(request.match_info["key"]))
         return wire.yes()
-
-
-def _broken() -> Refusal:
-    return Refusal(500, "server_error", "Something went wrong on the server")
 
 
 def _order(said: Any) -> filters.Order:

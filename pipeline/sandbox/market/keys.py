@@ -41,6 +41,9 @@ class Keyring:
         if self._keys.pop(number, None) is None:
             raise Refusal(400, "no_ssh_key", f"No SSH key with id {number}")
 
+    def wipe(self) -> None:
+        self._keys.clear()
+
     def all(self) -> list[Key]:
         return list(self._keys.values())
 

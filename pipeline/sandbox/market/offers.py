@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pipeline.sandbox.market import columns
 from pipeline.sandbox.market.filters import conditions, fits, ordered
-from pipeline.sandbox.market.gpus import Ask, Machine, park
+from pipeline.sandbox.market.gpus import Ask, Machine, crowd, park
 from pipeline.sandbox.market.wire import Refusal, Row
 
 HOURS_PER_MONTH: Final = 720
@@ -67,6 +67,15 @@ class Book:
         self._past.add(number)
         self._asks.pop(number, None)
 
+    def crowd(self) -> None:
+        """Many more good machines come on the market."""
+        for machine in crowd(self._dice, 2 * MOST):
+            self._offer(machine, 0, 1)
+
+    def spare(self) -> Ask:
+        """A free ask, taken: what somebody else on the account rents. Raises StopIteration when all are taken."""
+        return self.take(next(ask.id for ask in self._asks.values() if self._free(ask)))
+
     def give_back(self, ask: Ask) -> None:
         """The same GPUs are offered again, under a new id."""
         if self._taken.pop(ask.id, None):
@@ -125,6 +134,12 @@ class Book:
                 "time_remaining": "",
             }
         )
+
+
+def hollow(row: Row) -> Row:
+    """As little of an offer as life ever showed."""
+    kept = {"id", "ask_contract_id", "machine_id", "dph_base", "dph_total"}
+    return {key: value if key in kept else None for key, value in row.items()}
 
 
 def prices(ask: Ask, storage: float, *, bid: bool) -> Row:

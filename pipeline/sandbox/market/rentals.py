@@ -1,6 +1,7 @@
 """One rental: what was ordered, how far it is, and the row the wire shows of it (facts/vast.md 5)."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any, Final
 
 from pipeline.sandbox.boxfiles import Build
 from pipeline.sandbox.host import Box
-from pipeline.sandbox.market import columns
+from pipeline.sandbox.market import columns, lies
 from pipeline.sandbox.market.gpus import Ask
 from pipeline.sandbox.market.keys import Keyring
 from pipeline.sandbox.market.offers import HOURS_PER_MONTH
@@ -82,8 +83,10 @@ class Rental:
     keys: Keyring
     since: datetime
     blank: str  # what trails its address on the wire: often nothing, sometimes a newline
+    lot: dict[str, float] = field(default_factory=dict)  # faults that are its own, each with its seconds
     hidden: float = 0.0  # the loop's time until which neither list nor look shows it
-    frozen: bool = False  # loads for ever
+    queued: bool = False  # asked to start, and told to wait
+    expired: datetime | None = None  # its end_date has passed
     actual: str | None = None
     intended: str = "running"
     cur: str = "running"
@@ -100,6 +103,11 @@ class Rental:
     @property
     def is_bid(self) -> bool:
         return self.order.price is not None
+
+    @property
+    def given(self) -> Ask:
+        """What the host really gave."""
+        return lies.really(self.ask, self.lot)
 
     @property
     def gpu_rate(self) -> float:
@@ -131,9 +139,10 @@ class Rental:
     def row(self, now: datetime) -> Row:
         """As the list and the look by id show it."""
         since, lasts = self.since.timestamp(), self.ask.machine.seconds
-        return (
+        ends = self.expired.timestamp() if self.expired else since + lasts
+        return lies.told(
             dict.fromkeys(UNKNOWN)
-            | columns.hardware(self.ask)
+            | columns.hardware(self.ask if "gpu-lies" in self.lot else self.given)
             | columns.place(self.ask)
             | self._state(now)
             | self._way_in()
@@ -146,7 +155,7 @@ class Rental:
                 "extra_env": [[key, value] for key, value in self.order.env.items()],
                 "onstart": self.order.onstart or None,
                 "start_date": since,
-                "end_date": since + lasts,
+                "end_date": ends,
                 "duration": lasts,
                 "disk_space": self.order.disk,
                 "dph_base": self.gpu_rate,
@@ -154,7 +163,8 @@ class Rental:
                 "storage_total_cost": self.disk_rate,
                 "is_bid": self.is_bid,
                 "volume_info": [],
-            }
+            },
+            self.lot,
         )
 
     def _state(self, now: datetime) -> Row:
@@ -180,7 +190,7 @@ class Rental:
             "ssh_idx": "5",
             "ssh_port": self.box.proxy_port,
             "machine_dir_ssh_port": 21000,
-            "public_ipaddr": "127.0.0.1" + self.blank,
+            "public_ipaddr": self.box.address + self.blank,
             "local_ipaddrs": "10.0.0.5 172.17.0.2 \n",
             "ports": {"22/tcp": [{"HostIp": "0.0.0.0", "HostPort": str(port)}]} if self.mapped else {},
             "direct_port_start": port,
@@ -188,8 +198,8 @@ class Rental:
         }
 
 
-def build(ask: Ask, order: Order, *, speed: float, trainer: str) -> Build:
-    """The box of a rental, as its own programs describe it."""
+def build(ask: Ask, order: Order, lot: Mapping[str, float], *, speed: float, trainer: str) -> Build:
+    """The box of a rental, as its own programs describe it: truly."""
     gpu = ask.machine.gpu
     return Build(
         gpu=gpu.driver_name,
@@ -197,7 +207,7 @@ def build(ask: Ask, order: Order, *, speed: float, trainer: str) -> Build:
         vram_mb=gpu.ram_mb,
         driver=ask.machine.driver,
         cuda=ask.machine.cuda,
-        disk_gb=order.disk,
+        disk_gb=order.disk / 2 if "disk-short" in lot else order.disk,
         step_seconds=gpu.step,
         speed=speed,
         trainer=trainer,
