@@ -2,25 +2,36 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import Final, Protocol
 
 from pipeline.sandbox.market.rentals import Rental
-
-if TYPE_CHECKING:
-    from pipeline.sandbox.market.floor import Floor
 
 MANIFEST: Final = "Error response from daemon: manifest for {} not found: manifest unknown: manifest unknown"
 OCI: Final = "Error response from daemon: OCI runtime create failed: runc create failed: unable to start container"
 AWAY: Final = 60.0  # seconds until a host that lost its line, or a rental that was outbid, is back
 
 
-async def while_pulling(rental: Rental, floor: "Floor") -> None:
+class Stage(Protocol):
+    """What a plot needs of the trading stage."""
+
+    @property
+    def clock(self) -> Callable[[], datetime]: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+    def start(self, rental: Rental) -> None: ...
+
+    def bankrupt(self) -> None: ...
+
+
+async def while_pulling(rental: Rental, stage: Stage) -> None:
     """At the third layer: it had looked alive. Comes back when the pull may go on."""
     if "pull-error" in rental.lot:
         rental.tell(MANIFEST.format(rental.order.image))
     if rental.lot.keys() & {"pull-error", "stuck-loading"}:
         await asyncio.Event().wait()
-    await floor.sleep(rental.lot.get("slow-loading", 0.0))
+    await stage.sleep(rental.lot.get("slow-loading", 0.0))
 
 
 async def before_start(rental: Rental) -> None:
@@ -31,67 +42,67 @@ async def before_start(rental: Rental) -> None:
         await asyncio.Event().wait()
 
 
-async def exited(rental: Rental, floor: "Floor") -> None:
-    rental.halt(floor.clock())
+async def exited(rental: Rental, stage: Stage) -> None:
+    rental.halt(stage.clock())
     rental.actual = "exited"
     await rental.box.stop()
 
 
-async def offline(rental: Rental, floor: "Floor") -> None:
-    rental.halt(floor.clock())
+async def offline(rental: Rental, stage: Stage) -> None:
+    rental.halt(stage.clock())
     rental.actual = "offline"
     await rental.box.stop()
 
 
-async def unknown(rental: Rental, _: "Floor") -> None:
+async def unknown(rental: Rental, _: Stage) -> None:
     """Only the market lost sight of it; who is logged in stays so."""
     rental.actual = "unknown"
 
 
-async def moves(rental: Rental, floor: "Floor") -> None:
+async def moves(rental: Rental, stage: Stage) -> None:
     """The line was lost, the work was not: the trainer runs on, and is reached at another address."""
-    rental.halt(floor.clock())
+    rental.halt(stage.clock())
     rental.actual = "offline"
     await rental.box.shut_doors()
-    await floor.sleep(AWAY)
+    await stage.sleep(AWAY)
     rental.box.move()
     await rental.box.open_doors()
-    rental.actual, rental.running_since, rental.mapped = "running", floor.clock(), True
+    rental.actual, rental.running_since, rental.mapped = "running", stage.clock(), True
 
 
-async def stopped(rental: Rental, floor: "Floor") -> None:
-    rental.halt(floor.clock())
+async def stopped(rental: Rental, stage: Stage) -> None:
+    rental.halt(stage.clock())
     rental.actual = rental.intended = rental.cur = rental.next = "stopped"
     await rental.box.stop()
 
 
-async def resumed(rental: Rental, floor: "Floor") -> None:
-    await stopped(rental, floor)
-    await floor.sleep(AWAY)
+async def resumed(rental: Rental, stage: Stage) -> None:
+    await stopped(rental, stage)
+    await stage.sleep(AWAY)
     rental.lot.pop("outbid-resumed")  # once is enough
-    floor.start(rental)
+    stage.start(rental)
 
 
-async def broke(_: Rental, floor: "Floor") -> None:
-    floor.bankrupt()
+async def broke(_: Rental, stage: Stage) -> None:
+    stage.bankrupt()
 
 
-async def expired(rental: Rental, floor: "Floor") -> None:
-    rental.expired = floor.clock()
-    await stopped(rental, floor)
+async def expired(rental: Rental, stage: Stage) -> None:
+    rental.expired = stage.clock()
+    await stopped(rental, stage)
 
 
-async def wiped(rental: Rental, _: "Floor") -> None:
+async def wiped(rental: Rental, _: Stage) -> None:
     rental.keys.wipe()
 
 
-async def rekeyed(rental: Rental, _: "Floor") -> None:
+async def rekeyed(rental: Rental, _: Stage) -> None:
     await rental.box.shut_doors()
     rental.box.new_key()
     await rental.box.open_doors()
 
 
-PLOTS: Final[Mapping[str, Callable[[Rental, "Floor"], Awaitable[None]]]] = {
+PLOTS: Final[Mapping[str, Callable[[Rental, Stage], Awaitable[None]]]] = {
     "login-wiped": wiped,
     "host-exited": exited,
     "host-offline": offline,
@@ -105,10 +116,10 @@ PLOTS: Final[Mapping[str, Callable[[Rental, "Floor"], Awaitable[None]]]] = {
 }
 
 
-async def unfold(rental: Rental, floor: "Floor") -> None:
+async def unfold(rental: Rental, stage: Stage) -> None:
     """One after the other, each after its seconds of running."""
     for name, plot in PLOTS.items():
         seconds = rental.lot.get(name)
         if seconds is not None:
-            await floor.sleep(seconds)
-            await plot(rental, floor)
+            await stage.sleep(seconds)
+            await plot(rental, stage)
