@@ -6,9 +6,7 @@ from typing import TextIO
 
 import structlog
 
-from pipeline.adapters.redact import secrets
-
-NOISY = ("httpx", "httpcore", "asyncssh", "aiohttp.access", "apscheduler", "huggingface_hub")  # they log URLs, commands
+from pipeline.adapters.redact import hush, secrets
 
 
 def set_up(level: str = "info", form: str = "console", into: TextIO | None = None) -> None:
@@ -31,5 +29,4 @@ def set_up(level: str = "info", form: str = "console", into: TextIO | None = Non
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=logging.WARNING, stream=out, format="%(name)s: %(message)s", force=True)
-    for name in NOISY:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    hush()

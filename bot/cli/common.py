@@ -1,6 +1,7 @@
 """What every command shares: settings read or refused with exit code 2, and an event loop that ends on a signal."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -24,6 +25,8 @@ def settings_or_exit(*need: str, **over: Any) -> Settings:
 
 def run_until_signal(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """Run `work`; SIGINT and SIGTERM cancel it, and it ends clean. Its result is the exit code."""
+
+    os.umask(0o077)  # whatever this process writes is its owner's alone
 
     async def main() -> int:
         task = asyncio.current_task()
