@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from bot.talk.effects import Known
 from pipeline.domain.faults import UserFault
+from pipeline.domain.money import MICRO, MicroUsd, micro
 from pipeline.domain.recipe import Publish, Recipe
 
 FAR: Final = 10**15  # outside every bound; nobody reads more digits
-LATER: Final = frozenset({"preset", "captions", "region", "gpu", "max_price", "url"})
+LATER: Final = frozenset({"preset", "captions", "url"})
 
 
 def recipe(words: Sequence[str], known: Known) -> Recipe:
@@ -43,6 +44,9 @@ def written(order: Recipe) -> Mapping[str, str]:
         "save_every": str(order.save_every),
         "samples": str(order.samples),
         "publish": order.publish.value,
+        "region": order.region,
+        "gpu": order.gpu.replace(" ", "_"),
+        "max_price": f"{order.max_price / MICRO:g}" if order.max_price else "",
     }
 
 
@@ -104,6 +108,19 @@ def _publish(option: str, value: str) -> Publish:
         raise UserFault("choice-bad", option=option, got=value[:40], known=", ".join(Publish)) from None
 
 
+def _region(_option: str, value: str) -> str:
+    return value.upper()
+
+
+def _gpu(_option: str, value: str) -> str:
+    return value.replace("_", " ")
+
+
+def _dollars(option: str, value: str) -> MicroUsd:
+    """0 would mean "none"; a person who types it means a price nobody asks."""
+    return micro(max(0.001, min(FAR, _real(option, value))))
+
+
 _READ: Final[Mapping[str, Callable[[str, str], Any]]] = {
     "steps": _whole,
     "base": _word,
@@ -114,4 +131,7 @@ _READ: Final[Mapping[str, Callable[[str, str], Any]]] = {
     "save_every": _whole,
     "samples": _whole,
     "publish": _publish,
+    "region": _region,
+    "gpu": _gpu,
+    "max_price": _dollars,
 }

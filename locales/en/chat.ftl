@@ -148,6 +148,9 @@ chat-option-resolution = picture sizes it learns at, up to four, { $low } to { $
 chat-option-save-every = steps between saved states, { $low } to { $high }
 chat-option-samples = sample pictures at the end, { $low } to { $high }
 chat-option-publish = who may see it: hf (everyone, on Hugging Face) or private
+chat-option-region = the country of the machine, such as US
+chat-option-gpu = the graphics card, such as RTX_4090
+chat-option-max-price = the most a machine may cost, in dollars an hour
 
 ## Mistakes in what was typed
 

@@ -15,6 +15,10 @@ fault-bad-trigger = The trigger word “{ $got }” will not do. Take 2 to 32 le
 fault-bad-name = The name “{ $got }” will not do. Take up to 48 letters, digits, - or _, beginning with a letter or digit.
 fault-bad-resolution = Give one to four different sizes for the resolution, for example resolution=512,768,1024.
 fault-out-of-bounds = { $option } must be from { $low } to { $high }; you gave { $got }.
+fault-bad-region = “{ $got }” is no region. Give the two letters of a country, for example region=US.
+fault-bad-gpu = “{ $got }” is no graphics card. Give a name such as gpu=RTX_4090.
+fault-unknown-gpu = There is no “{ $got }” here. You can choose: { $known }.
+fault-region-fixed = Machines are rented in { $only } only here, not in { $got }. Please leave region out.
 fault-unknown-base = There is no base model “{ $got }”. You can choose: { $known }.
 
 ## What a person can change: the pictures
@@ -38,6 +42,10 @@ fault-no-such-picture = There is no picture number { $got }. Send /dataset to se
 
 fault-quote-changed = Something has changed since that price: the pictures, the options or the market. Please send /train again for a new one.
 fault-filters-too-narrow = With region, gpu or max_price as you set them, too few machines are left: { $left } now; { $least } of { $owners } owners are the least. Please leave one of them out.
+fault-too-many-quotes = That is more than { $most } prices in a minute. Please ask again in { $seconds ->
+    [one] a second.
+   *[other] { $seconds } seconds.
+}
 fault-quote-expired = That price is too old. Please send /train again for a new one.
 fault-not-enough-points = You have { $have } points and this can take up to { $need }. Please top up first, or choose fewer steps.
 fault-too-many-jobs = { $have ->
@@ -156,6 +164,16 @@ fault-toolkit-missing = The trainer is not where the image should have it.
     .person = The machine came without the training program.
 fault-other-gpu = The machine has another GPU than the market promised.
     .person = The machine has another GPU than we were promised.
+fault-box-not-ready = The machine has not left its own key yet.
+    .person = The machine is still starting.
+fault-box-unproved = The machine cannot prove that it is the one we rented.
+    .person = The machine is not the one we rented.
+fault-box-disk-small = The machine has less free disk than the training needs.
+    .person = The machine has less room than we were promised.
+fault-gpu-unseen = The machine's PyTorch does not see its GPU.
+    .person = The machine's GPU cannot be used.
+fault-gpu-slow = The machine's GPU is much slower than its kind.
+    .person = The machine's GPU is much slower than it should be.
 fault-pack-missing = The packed pictures did not stay on the machine.
     .person = The machine lost the pictures we sent.
 fault-file-too-big = The machine offers a file that is larger than it can be.

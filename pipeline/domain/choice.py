@@ -4,17 +4,44 @@ A person names a region, a card and a price that only their own box has, lets it
 pays them (threats.md 5).
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from statistics import median
 from typing import Final
 
 from pipeline.domain.faults import OperatorFault, UserFault
 from pipeline.domain.quote import Filters, Need, Offer, expected_cost, ranked
+from pipeline.domain.recipe import Recipe
+from pipeline.domain.speeds import SECONDS_PER_STEP
 
 MACHINES: Final = 5
 OWNERS: Final = 3
 DEAREST: Final = 1.5  # times the median cost of this job on the open market
+
+
+def filters(recipe: Recipe, gpus: Collection[str], region: str) -> Filters:
+    """What a recipe asks of machines, within the operator's `gpus` (empty: any) and `region` ("": anywhere).
+
+    Raises UserFault("unknown-gpu" | "region-fixed").
+    """
+    if recipe.region and region not in {"", recipe.region}:
+        raise UserFault("region-fixed", got=recipe.region, only=region)
+    asked = frozenset({_card(recipe.gpu, gpus or SECONDS_PER_STEP)} if recipe.gpu else ())
+    return Filters(gpus=asked, region=recipe.region, max_rate=recipe.max_price or None)
+
+
+def _card(asked: str, cards: Collection[str]) -> str:
+    """The market's name of a card a person calls "4090", "rtx4090" or "RTX 4090"."""
+    wanted = _plain(asked)
+    for card in cards:
+        if wanted in {_plain(card), _plain(card).removeprefix("rtx")}:
+            return card
+    raise UserFault("unknown-gpu", got=asked[:40], known=", ".join(sorted(cards)))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def choice(offers: Iterable[Offer], market: Iterable[Offer], need: Need) -> list[Offer]:

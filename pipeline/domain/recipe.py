@@ -9,9 +9,12 @@ from typing import Final
 
 from pipeline.domain.faults import UserFault
 from pipeline.domain.ids import Sha256, Slug
+from pipeline.domain.money import MICRO, MicroUsd
 
 TRIGGER: Final = re.compile(r"[A-Za-z0-9_-]{2,32}")
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,47}")
+REGION: Final = re.compile(r"[A-Z]{2}")
+GPU: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .-]{1,31}")
 RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)  # no file of that name on Windows
 
 BOUNDS: Final[Mapping[str, tuple[float, float]]] = {  # product.md, "Numbers that are the default"
@@ -21,6 +24,7 @@ BOUNDS: Final[Mapping[str, tuple[float, float]]] = {  # product.md, "Numbers tha
     "resolution": (256, 1536),
     "save_every": (10, 20_000),
     "samples": (0, 4),
+    "max_price": (0.01, 100.0),  # dollars an hour
 }
 
 
@@ -43,6 +47,9 @@ class Recipe:
     save_every: int = 250
     samples: int = 4
     publish: Publish = Publish.HF
+    region: str = ""  # two letters; "": anywhere
+    gpu: str = ""  # "": what the operator offers
+    max_price: MicroUsd = MicroUsd(0)  # of a machine, per hour; 0: what the operator allows
 
     @property
     def slug(self) -> Slug:
@@ -62,6 +69,12 @@ class Recipe:
             raise UserFault("bad-trigger", got=self.trigger[:40])
         if self.name and not NAME.fullmatch(self.name):
             raise UserFault("bad-name", got=self.name[:60])
+        if self.region and not REGION.fullmatch(self.region):
+            raise UserFault("bad-region", got=self.region[:40])
+        if self.gpu and not GPU.fullmatch(self.gpu):
+            raise UserFault("bad-gpu", got=self.gpu[:40])
+        if self.max_price:
+            within("max_price", self.max_price / MICRO)
         for option in ("steps", "rank", "lr", "save_every", "samples"):
             within(option, getattr(self, option))
         if not 1 <= len(set(self.resolution)) == len(self.resolution) <= 4:  # noqa: PLR2004  # four buckets of size

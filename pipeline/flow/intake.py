@@ -3,9 +3,10 @@
 import asyncio
 import hashlib
 import random
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,7 @@ from pipeline.flow.drafts import Draft, Drafts
 from pipeline.flow.journal import load_job, load_progress
 from pipeline.flow.kit import need_of
 from pipeline.flow.ledger import Ledger
+from pipeline.flow.offers import Shelf
 from pipeline.flow.records import OpenQuote, job_doc, job_from, quote_doc, quote_from
 from pipeline.flow.spool import Spool
 from pipeline.ports import Clock, Engine, House, Provider, Store, Workshop
@@ -53,6 +55,7 @@ class Offered:
 class Terms:
     quote_life: timedelta = timedelta(minutes=10)
     jobs_per_person: int = 2
+    quotes_a_minute: int = 6  # per person: each may cost one of the market's searches of the day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,7 @@ class Intake:
     terms: Terms
     engine: Engine
     hint: Callable[[], None]
+    asked: dict[AccountId, deque[datetime]] = field(default_factory=dict, repr=False)  # quotes of the last minute
 
     # --- drafts
 
@@ -102,7 +106,10 @@ class Intake:
         manifest = Manifest(draft.pictures)
         manifest.check()
         wanted = need_of(recipe, manifest.size, len(manifest.pictures), self.house)
-        price = quote(await self.provider.offers(wanted), wanted, self.tariff)
+        self._not_too_often(account)
+        shelf = Shelf(provider=self.provider, store=self.store, clock=self.clock)
+        found = await shelf.look(wanted, account)
+        price = quote(found.offers, found.need, self.tariff, found.shunned)
         digest = price.digest(manifest.digest, recipe.digest)
         await self._keep(
             account, OpenQuote(digest=digest, recipe=recipe, manifest=manifest, quote=price, at=self.clock.now())
@@ -111,6 +118,17 @@ class Intake:
             recipe=recipe, manifest=manifest, findings=draft.findings, quote=price, digest=digest,
             balance=await self.ledger.balance(account), slug=recipe.slug,
         )  # fmt: skip
+
+    def _not_too_often(self, account: AccountId) -> None:
+        """Raises UserFault("too-many-quotes"). Kept in memory: a restart forgives."""
+        now, minute = self.clock.now(), timedelta(minutes=1)
+        for each in [each for each, times in self.asked.items() if now - times[-1] >= minute]:
+            del self.asked[each]
+        times = self.asked.setdefault(account, deque(maxlen=self.terms.quotes_a_minute))
+        if len(times) == times.maxlen and now - times[0] < minute:
+            seconds = (minute - (now - times[0])).total_seconds()
+            raise UserFault("too-many-quotes", most=self.terms.quotes_a_minute, seconds=max(1, round(seconds)))
+        times.append(now)
 
     async def _keep(self, account: AccountId, open_quote: OpenQuote) -> None:
         for _ in range(CAS_TRIES):

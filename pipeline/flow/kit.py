@@ -3,7 +3,9 @@
 import random
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
+from pipeline.domain.choice import filters
 from pipeline.domain.job import Job
 from pipeline.domain.money import Tariff
 from pipeline.domain.progress import Progress
@@ -15,6 +17,9 @@ from pipeline.flow.ledger import Ledger
 from pipeline.flow.spool import Spool
 from pipeline.ports import Clock, Hosts, House, Hub, Pace, Provider, Publisher, Scribe, Store, Workshop
 from pipeline.trainers.bases import Base, base
+
+SAMPLES_GB: Final = 0.05  # pictures and logs that come home with the weights
+SET: Final = 2.0  # a checkpoint, in LoRA files: weights, and an 8-bit optimizer about as large
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +50,10 @@ class Kit:
 
 
 def need_of(recipe: Recipe, dataset_bytes: int, pictures: int, house: House) -> Need:
-    """What a job asks of a machine: the same for its quote and for the machine it rents."""
+    """What a job asks of a machine: the same for its quote and for the machine it rents.
+
+    Raises UserFault("unknown-base" | "unknown-gpu" | "region-fixed").
+    """
     row = base(recipe.base)
     return Need(
         steps=recipe.steps,
@@ -57,6 +65,9 @@ def need_of(recipe: Recipe, dataset_bytes: int, pictures: int, house: House) -> 
         vram_mb=row.vram_mb,
         setup_seconds=setup_seconds(row, pictures, len(recipe.resolution)),
         sample_seconds=sample_seconds(recipe.samples),
+        home_gb=row.lora_bytes(recipe.rank) / 1e9 + SAMPLES_GB,
+        mirror_gb=SET * row.lora_bytes(recipe.rank) / 1e9 * (recipe.steps // recipe.save_every),
+        filters=filters(recipe, house.gpus, house.region),
         gpus=house.gpus,
         region=house.region,
         min_gpu_frac=house.min_gpu_frac,

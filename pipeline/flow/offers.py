@@ -7,7 +7,7 @@ from pipeline.domain.ids import AccountId
 from pipeline.domain.quote import Filters, Need, Offer, ranked
 from pipeline.flow.history import History
 from pipeline.flow.shuns import Shuns
-from pipeline.ports import Clock, Pace, Provider, Store
+from pipeline.ports import Clock, Provider, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,6 @@ class Shelf:
     provider: Provider
     store: Store
     clock: Clock
-    pace: Pace
 
     async def look(
         self, need: Need, account: AccountId | None = None, *, fresh: bool = False, renting: bool = False
@@ -42,5 +41,5 @@ class Shelf:
         if not wanted.filters.open:
             anywhere = replace(wanted, filters=Filters())
             offers = choice(offers, await self.provider.offers(anywhere, renting=renting), wanted)
-        shunned = await Shuns(self.store, self.clock, self.pace).marks(account)
+        shunned = await Shuns(self.store, self.clock).marks(account)
         return Found(need=wanted, offers=offers, shunned=shunned)

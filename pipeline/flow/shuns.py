@@ -44,7 +44,7 @@ def _why(job: Job) -> str:
 class Shuns:
     store: Store
     clock: Clock
-    pace: Pace
+    pace: Pace = Pace()  # noqa: RUF009  # a frozen value
 
     async def marks(self, account: AccountId | None = None) -> frozenset[str]:
         """What `ranked` is to leave out now; for `account` also the owners whose machines failed it too often."""

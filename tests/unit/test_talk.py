@@ -28,6 +28,7 @@ from notifier.words import Words
 from pipeline.domain.faults import UserFault
 from pipeline.domain.ids import Identity
 from pipeline.domain.job import Address
+from pipeline.domain.money import micro
 from pipeline.domain.recipe import BOUNDS, Publish, Recipe
 from pipeline.domain.stage import Wish
 
@@ -92,10 +93,11 @@ def test_words_become_effects(text: str, effects: tuple[Effect, ...]) -> None:
 def test_every_option_of_train_is_read() -> None:
     order = Recipe(
         trigger="ohwx", name="my-cat", base="other", steps=10, rank=1, lr=1e-6, resolution=(512, 1024), save_every=10,
-        samples=0, publish=Publish.PRIVATE,
+        samples=0, publish=Publish.PRIVATE, region="SE", gpu="RTX 4090", max_price=micro(0.5),
     )  # fmt: skip
     text = "/train ohwx steps=10 base=other name=my-cat rank=1 lr=1e-6 resolution=512,1024 save_every=10 samples=0"
-    assert answer(said(f"{text} publish=private"), NOTHING) == (AskQuote(order),)
+    assert answer(said(f"{text} publish=private region=se gpu=RTX_4090 max_price=0.5"), NOTHING) == (AskQuote(order),)
+    assert answer(said(options.spelled(order)), NOTHING) == (AskQuote(order),)
 
 
 @pytest.mark.parametrize(
@@ -115,6 +117,10 @@ def test_every_option_of_train_is_read() -> None:
         ("ohwx save_every=5", "save_every must be from 10 to 20,000; you gave 5."),
         ("ohwx samples=5", "samples must be from 0 to 4; you gave 5."),
         ("ohwx publish=everywhere", "publish can be hf, private, not “everywhere”."),
+        ("ohwx region=Sweden", EN.say("fault-bad-region", got="SWEDEN")),
+        ("ohwx gpu=../x", EN.say("fault-bad-gpu", got="../x")),
+        ("ohwx max_price=0", "max_price must be from 0.01 to 100; you gave 0.001."),
+        ("ohwx max_price=cheap", "max_price needs a number, and “cheap” is none."),
         ("ohwx name=../etc", EN.say("fault-bad-name", got="../etc")),
         ("o", EN.say("fault-bad-trigger", got="o")),
         ("ohwx speed=9", EN.say("fault-option-unknown", option="speed", known=", ".join(options.written(LAST)))),
@@ -125,7 +131,7 @@ def test_every_option_of_train_is_read() -> None:
         ("steps=30", EN.say("fault-trigger-missing")),
         *[
             (f"ohwx {option}=x", f"The option {option} does not work yet. Leave it out for now.")
-            for option in ("preset", "captions", "region", "gpu", "max_price", "url")
+            for option in ("preset", "captions", "url")
         ],
     ],
 )

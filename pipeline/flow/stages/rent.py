@@ -16,12 +16,13 @@ from pipeline.domain.quote import Need, Offer
 from pipeline.flow.kit import Kit, need
 from pipeline.flow.offers import Found, Shelf
 from pipeline.flow.shuns import Shuns
+from pipeline.flow.stages.common import lease_of
 from pipeline.ports import RentOrder, Sight
+from pipeline.trainers import lease
 
 log = structlog.get_logger()
 SETTLE = 20.0  # seconds until a rental made by a lost call must show in the list
 LOST = 20  # attempts of one job whose create reply never came: then something stands between the market and us
-ONSTART = "touch ~/.no_auto_tmux"
 
 
 async def play(job: Job, kit: Kit) -> Job:
@@ -31,7 +32,7 @@ async def play(job: Job, kit: Kit) -> Job:
     await _honest(job, kit)
     if job.asked_at is not None:
         return _lost(job, kit, "no-reply-saved")
-    shelf = Shelf(provider=kit.provider, store=kit.store, clock=kit.clock, pace=kit.pace)
+    shelf = Shelf(provider=kit.provider, store=kit.store, clock=kit.clock)
     wanted = need(job, kit.house)
     for again in (False, True):  # a list that was snatched empty is asked for anew once, not at every knock
         found = await shelf.look(wanted, job.account, fresh=again and not job.tries, renting=True)
@@ -46,7 +47,7 @@ async def _honest(job: Job, kit: Kit) -> None:
     last = job.rentals[-1] if job.rentals else None
     if last is None or last.useful or not last.host:
         return
-    if await Shuns(kit.store, kit.clock, kit.pace).suspect(job.account, last.host):
+    if await Shuns(kit.store, kit.clock).suspect(job.account, last.host):
         raise OperatorFault("own-box-suspected", host=last.host, account=job.account)
 
 
@@ -69,7 +70,8 @@ async def _first(job: Job, kit: Kit, found: Found) -> Job:
 
 def _order(job: Job, kit: Kit, wanted: Need) -> RentOrder:
     label = job.label(kit.house.label_prefix)
-    return RentOrder(label=label, image=kit.house.image, disk_gb=round(wanted.disk_gb), onstart=ONSTART)
+    onstart = lease.onstart(lease_of(job, kit))
+    return RentOrder(label=label, image=kit.house.image, disk_gb=round(wanted.disk_gb), onstart=onstart)
 
 
 def _lost(job: Job, kit: Kit, why: str) -> Job:
