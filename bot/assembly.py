@@ -32,13 +32,15 @@ from pipeline.flow.engine import LocalEngine
 from pipeline.flow.intake import Intake, Terms
 from pipeline.flow.journal import Journal, load_job
 from pipeline.flow.kit import Kit
+from pipeline.flow.leases import Leases
 from pipeline.flow.ledger import Ledger
 from pipeline.flow.nursery import Nursery, nursery
+from pipeline.flow.reaper import Reaper
 from pipeline.flow.records import COLLECTIONS
 from pipeline.flow.spool import Spool
 from pipeline.flow.story import tell
 from pipeline.flow.sweeps import Sweeps
-from pipeline.ports import Clock, House, Provider, Publisher, Store
+from pipeline.ports import Clock, House, Pace, Provider, Publisher, Store
 from pipeline.settings import BadSettings, Settings
 
 
@@ -53,6 +55,18 @@ class Books:
     ledger: Ledger
     accounts: Accounts
     catalogue: Catalogue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """Books and the market: what operators' commands need. Beside a running bot, too."""
+
+    books: Books
+    house: House
+    provider: Provider
+    pace: Pace
+    leases: Leases
+    reaper: Reaper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +100,23 @@ async def books(settings: Settings) -> AsyncIterator[Books]:
         )  # fmt: skip
     finally:
         await store.close()
+
+
+@asynccontextmanager
+async def trade(settings: Settings) -> AsyncIterator[Trade]:
+    """Open the store and the market; no runner's lock, no key pair, no hub."""
+    async with books(settings) as open_books:
+        house = settings.house(f"ts-{await installation(open_books.store, open_books.dice)}")
+        provider = _one(discover(providers, settings), "VAST_API_KEY")
+        store, clock, pace = open_books.store, open_books.clock, settings.rhythm()
+        leases = Leases(store=store, provider=provider, clock=clock, pace=pace, house=house)
+        reaper = Reaper(store=store, provider=provider, clock=clock, pace=pace, house=house, leases=leases)
+        try:
+            yield Trade(
+                books=open_books, house=house, provider=provider, pace=pace, leases=leases, reaper=reaper
+            )  # fmt: skip
+        finally:
+            await provider.close()
 
 
 @asynccontextmanager

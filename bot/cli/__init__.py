@@ -2,7 +2,7 @@
 
 import typer
 
-from bot.cli import money, play, run
+from bot.cli import market, money, play, run
 
 app = typer.Typer(
     name="trainstation",
@@ -11,5 +11,5 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (play, run, money):
+for group in (play, run, market, money):
     group.register(app)

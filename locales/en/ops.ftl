@@ -1,0 +1,41 @@
+# What operators read from the command line, when it is a sentence.
+
+ops-no-offers = Nothing on the market fits. Try another GPU, a higher price, or no region.
+ops-more =
+    { $count ->
+        [one] One more offer fits; --json shows it.
+       *[other] { $count } more offers fit; --json shows all of them.
+    }
+ops-job = Job: what a training of { $steps } steps is expected to cost there in all: boot, download, training, disk, traffic and the odds of a bad machine.
+ops-wins = ★ { $offer } wins at { $cost }: the runner-up costs { $more } more ({ $parts }).
+ops-only = ★ { $offer } is the only one that fits, at { $cost }.
+ops-tie = ★ { $offer } wins at { $cost }; the runner-up costs the same.
+ops-part = { $part } { $cost } more
+ops-cost-boot = boot
+ops-cost-fetch = base model download
+ops-cost-train = training
+ops-cost-home = weights home
+ops-cost-disk = disk
+ops-cost-traffic_in = traffic in
+ops-cost-traffic_out = traffic out
+ops-cost-failures = failed boots
+ops-cost-total = whole job
+
+ops-no-instances = The account rents nothing.
+ops-instances =
+    { $count ->
+        [one] One rental is ours, { $hourly } an hour.
+       *[other] { $count } rentals are ours, { $hourly } an hour together.
+    }
+ops-nobody =
+    { $count ->
+        [one] One of them has no owner: trainstation reap ends it.
+       *[other] { $count } of them have no owner: trainstation reap ends them.
+    }
+ops-nothing-to-reap = Every rental of ours has an owner. Nothing to do.
+ops-why-no-owner = nobody knows it
+ops-why-lease-over = its lease is over
+ops-why-condemned = would not go before
+ops-why-job-over = its job is over
+ops-why-job-moved = its job left it
+ops-why-double = a double
