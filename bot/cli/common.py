@@ -25,7 +25,6 @@ def settings_or_exit(*need: str, **over: Any) -> Settings:
 
 def run_until_signal(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """Run `work`; SIGINT and SIGTERM cancel it, and it ends clean. Its result is the exit code."""
-
     os.umask(0o077)  # whatever this process writes is its owner's alone
 
     async def main() -> int:

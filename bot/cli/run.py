@@ -14,17 +14,17 @@ def run() -> None:
     settings = settings_or_exit("vast_api_key", "hf_token")
 
     async def work() -> int:
-        from bot import logs  # noqa: PLC0415  # keeps --help quick
+        import asyncio  # noqa: PLC0415  # keeps --help quick
+
+        from bot import logs, platforms  # noqa: PLC0415  # keeps --help quick
         from bot.assembly import station  # noqa: PLC0415  # keeps --help quick
-        from bot.platforms.terminal import Terminal  # noqa: PLC0415  # keeps --help quick
+        from pipeline.adapters.discover import discover  # noqa: PLC0415  # keeps --help quick
 
         logs.set_up(settings.log_level, settings.log_format)
-        terminal = Terminal()
-        try:
-            async with station(settings, {terminal.name: terminal}) as whole:
-                await terminal.run(whole.desk.hear)
-        finally:
-            terminal.close()
+        found = discover(platforms, settings)  # each is an ear and a courier
+        async with station(settings, found) as whole, asyncio.TaskGroup() as ears:
+            for platform in found.values():
+                ears.create_task(platform.run(whole.desk.hear))
         return 0
 
     raise typer.Exit(run_until_signal(work))
