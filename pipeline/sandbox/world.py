@@ -10,6 +10,7 @@ from typing import Final
 
 from pipeline.sandbox.hub import Hub
 from pipeline.sandbox.market import Market
+from pipeline.sandbox.market.floor import BOOTED, IMAGE_GB
 
 SPEED: Final = 30.0  # times life: at this speed a 30-step job ends 20-60 s after Start
 API_KEY: Final = "sandbox-market-key"
@@ -30,14 +31,24 @@ def wall_clock() -> datetime:
 
 @asynccontextmanager
 async def sandbox(
-    folder: Path, *, speed: float = SPEED, seed: int = 7, faults: Mapping[str, int] | None = None
+    folder: Path,
+    *,
+    speed: float = SPEED,
+    seed: int = 7,
+    faults: Mapping[str, int] | None = None,
+    booted: tuple[float, float] = BOOTED,
+    image_gb: float = IMAGE_GB,
 ) -> AsyncIterator[Sandbox]:
     """Start every server on a free loopback port; all state lies below `folder`; everything ends with the block.
 
-    `faults` of the market, and how often each strikes. Raises ValueError on an unknown name.
+    `faults` of the market, and how often each strikes; `booted` and `image_gb` as Market has them. Raises ValueError
+    on an unknown name.
     """
     dice = random.Random(seed)  # noqa: TID251, RUF100  # a world of its own
-    market = Market(folder=folder / "market", speed=speed, api_key=API_KEY, clock=wall_clock, dice=dice)
+    market = Market(
+        folder=folder / "market", speed=speed, api_key=API_KEY, clock=wall_clock, dice=dice, booted=booted,
+        image_gb=image_gb,
+    )  # fmt: skip
     for name, times in (faults or {}).items():
         market.faults.arm(name, times=times)
     hub = Hub(folder=folder / "hub", speed=speed, clock=wall_clock, dice=dice)

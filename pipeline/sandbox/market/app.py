@@ -10,7 +10,7 @@ from aiohttp import web
 from pipeline.sandbox.market import wire
 from pipeline.sandbox.market.desk import Desk
 from pipeline.sandbox.market.faults import Faults
-from pipeline.sandbox.market.floor import Floor
+from pipeline.sandbox.market.floor import BOOTED, IMAGE_GB, Floor
 from pipeline.sandbox.market.gate import Gate
 from pipeline.sandbox.market.holdings import Holdings
 from pipeline.sandbox.market.rentals import Rental
@@ -30,8 +30,11 @@ class Market:
         clock: Callable[[], datetime],
         dice: random.Random,
         credit_usd: float = 25.0,
+        booted: tuple[float, float] = BOOTED,
+        image_gb: float = IMAGE_GB,
     ) -> None:
-        self._floor = Floor(folder, speed, clock, dice, credit_usd)
+        """`booted`: seconds of life from the last layer to a running container, least and most."""
+        self._floor = Floor(folder, speed, clock, dice, credit_usd, booted=booted, image_gb=image_gb)
         gate = Gate(self._floor, api_key)
         app = web.Application()
         for desk in (Trade(self._floor), Holdings(self._floor), Desk(self._floor)):
@@ -58,6 +61,11 @@ class Market:
     @trainer.setter
     def trainer(self, modes: str) -> None:
         self._floor.trainer = modes
+
+    @property
+    def history(self) -> list[Rental]:
+        """Every rental there ever was, those of strangers on the account among them."""
+        return self._floor.everyone()
 
     async def start(self) -> str:
         """Listen on a free port; returns the address, without a slash at its end."""

@@ -30,7 +30,15 @@ class Floor:
     """`base` is the market's own address, known once it listens."""
 
     def __init__(
-        self, folder: Path, speed: float, clock: Callable[[], datetime], dice: random.Random, credit: float
+        self,
+        folder: Path,
+        speed: float,
+        clock: Callable[[], datetime],
+        dice: random.Random,
+        credit: float,
+        *,
+        booted: tuple[float, float] = BOOTED,
+        image_gb: float = IMAGE_GB,
     ) -> None:
         self.speed = speed
         self.clock = clock
@@ -44,6 +52,8 @@ class Floor:
         self._folder = folder
         self._dice = dice
         self._credit = credit
+        self._booted = booted
+        self._image_gb = image_gb
         self._nursery = Nursery()
         self._lives: dict[int, asyncio.Task[None]] = {}
         self._numbers = self._count()
@@ -132,7 +142,7 @@ class Floor:
         if first:
             await self._pull(rental)
         rental.tell(f"Starting container from {rental.order.image}")
-        await self._nap(*BOOTED)
+        await self._nap(*self._booted)
         await plots.before_start(rental)
         await rental.box.start(rental.order.onstart, environment(rental, self.base), shut=True)
         rental.actual = "running"
@@ -158,13 +168,13 @@ class Floor:
     async def _pull(self, rental: Rental) -> None:
         """Layer by layer, at the bandwidth the machine really has."""
         machine = rental.given.machine
-        layer = IMAGE_GB * 8000 / (machine.honest * machine.down) / LAYERS
+        layer = self._image_gb * 8000 / (machine.honest * machine.down) / LAYERS
         for count in range(LAYERS):
             rental.tell(f"{self._dice.getrandbits(48):012x}: {'Pull complete' if count % 2 else 'Download complete'}")
             if count == 2:  # noqa: PLR2004  # it looked alive before
                 await plots.while_pulling(rental, self)
             await self._nap(layer, layer)
-            rental.pulled_gb += IMAGE_GB / LAYERS
+            rental.pulled_gb += self._image_gb / LAYERS
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds / self.speed)
