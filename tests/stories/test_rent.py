@@ -1,0 +1,174 @@
+"""RENT: one machine, whatever the market answers or loses; never the same bad one; never a person's own box."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from pipeline.domain.faults import Blame, HostFault, HostSilent
+from pipeline.domain.ids import InstanceId, JobId
+from pipeline.domain.job import Job, Machine
+from pipeline.domain.money import micro
+from pipeline.domain.quote import Need, Offer
+from pipeline.domain.recipe import Recipe
+from pipeline.domain.stage import End
+from pipeline.flow.records import job_doc
+from pipeline.flow.shuns import Shuns
+from pipeline.flow.stages.rent import LOST
+from pipeline.ports import RentOrder, Sight
+from tests.support.jobs import ANN, ID, PURSE, a_job, accounts_sum, lived, submitted
+from tests.support.virtual import EPOCH, run
+from tests.support.world import World, offer
+
+SIMPLE = Recipe(trigger="mytrigger", steps=30)
+
+
+@dataclass
+class Moody(World):
+    """A market with moods the small world has no use for."""
+
+    keyless: int = 0  # so many first rentals come without their own key
+    deaf: int = 0  # so many first creates happen, their replies never come
+    unlisted: int = 0  # so many first calls about a new rental say it does not exist
+    late: float = 0.0  # seconds until a rental whose reply was lost is listed
+    searches: int = 0
+    fresh: int = 0
+
+    async def offers(self, need: Need, *, fresh: bool = False, renting: bool = False) -> list[Offer]:
+        assert renting
+        self.searches += 1
+        self.fresh += fresh
+        return await super().offers(need, fresh=fresh, renting=renting)
+
+    async def rent(self, offer: Offer, order: RentOrder, need: Need, now: datetime) -> Machine:
+        machine = await super().rent(offer, order, need, now)
+        if len(self.rentals) <= self.deaf:
+            raise HostSilent("rent-unanswered")
+        return replace(machine, key="") if len(self.rentals) <= self.keyless else machine
+
+    async def owned(self) -> list[Sight]:
+        now = self.clock.now()
+        young = {each.instance for each in self.rentals if (now - each.since).total_seconds() < self.late}
+        return [sight for sight in await super().owned() if sight.instance not in young]
+
+    async def attach_key(self, instance: InstanceId, public_key: str) -> None:
+        if self.unlisted:
+            self.unlisted -= 1
+            raise HostFault("rental-gone")
+
+
+def outcome(job: Job) -> tuple[End | None, str]:
+    return (job.ending.end, job.ending.code) if job.ending else (None, "")
+
+
+def test_nine_snatched_offers_lead_to_the_tenth_without_a_new_search(tmp_path: Path) -> None:
+    world = Moody(tmp_path, snatched=9)
+    job = lived(world)
+    assert (outcome(job), job.attempt, world.searches, world.rentals[0].machine) == ((End.DONE, ""), 1, 1, "m10")
+    assert job.boots == 0
+
+
+def test_a_list_that_was_snatched_empty_is_asked_for_anew_and_no_try_of_the_person_is_lost(tmp_path: Path) -> None:
+    world = Moody(tmp_path, snatched=25)
+    job = lived(world)
+    assert (outcome(job), job.attempt, job.boots, job.moves, world.fresh) == ((End.DONE, ""), 1, 0, 0, 1)
+
+
+def test_a_market_without_offers_is_waited_for_and_then_the_person_pays_nothing(tmp_path: Path) -> None:
+    world = Moody(tmp_path, offers_now=[])
+    job = lived(world)
+    assert (outcome(job), job.charged, world.fresh) == ((End.FAILED, "no-offers"), 0, 1)
+
+
+def test_a_rental_without_its_own_key_cannot_be_proved_ours_and_goes_back_unshunned(tmp_path: Path) -> None:
+    world = Moody(tmp_path, keyless=1)
+    job = lived(world)
+    assert (outcome(job), len(world.rentals), world.alive) == ((End.DONE, ""), 2, [])
+    assert {each.machine for each in world.rentals} == {"m1"}
+    assert max(world.creates.values()) == 1
+
+
+def test_a_market_whose_replies_never_come_ends_the_job_not_the_credit(tmp_path: Path) -> None:
+    world = Moody(tmp_path, deaf=1000)
+    job = lived(world)
+    assert job.ending is not None
+    assert (outcome(job), job.ending.blame) == ((End.FAILED, "rent-replies-lost"), Blame.OPERATOR)
+    assert (len(world.rentals), world.alive, max(world.creates.values())) == (LOST + 1, [], 1)
+    assert run(accounts_sum(world), world.last_seen) == (PURSE, 0, 0)
+
+
+def test_a_lost_rental_that_is_listed_late_is_found_after_settling(tmp_path: Path) -> None:
+    world = Moody(tmp_path, deaf=1, late=15.0)
+    job = lived(world)
+    assert (outcome(job), len(world.rentals), world.alive) == ((End.DONE, ""), 2, [])
+
+
+def test_while_the_market_is_blind_nothing_is_rented_and_nothing_declared_gone(tmp_path: Path) -> None:
+    world = Moody(tmp_path, deaf=1, blind_for=7)
+    job = lived(world)
+    assert (outcome(job), len(world.rentals), world.alive) == ((End.DONE, ""), 2, [])
+    first, second = world.rentals
+    assert first.destroyed is not None
+    assert first.destroyed < second.since
+
+
+def test_a_new_rental_that_is_unknown_for_seconds_is_kept(tmp_path: Path) -> None:
+    world = Moody(tmp_path, unlisted=3)
+    job = lived(world)
+    assert (outcome(job), job.attempt, len(world.rentals)) == ((End.DONE, ""), 1, 1)
+
+
+def test_a_machine_that_failed_one_job_is_not_rented_for_the_next(tmp_path: Path) -> None:
+    world = Moody(tmp_path, dead_boots=2)
+
+    async def two_jobs() -> None:
+        await submitted(world, a_job())
+        await world.tell(ID)
+        other = a_job(id=JobId("k3v9q0000001"))
+        await world.store.create("jobs", other.id, job_doc(other))
+        await world.tell(other.id)
+
+    run(two_jobs())
+    assert [each.machine for each in world.rentals] == ["m1", "m2", "m3", "m3"]
+
+
+def test_the_third_host_fault_of_one_person_and_one_owner_stops_and_pages(tmp_path: Path) -> None:
+    hers = [replace(offer(n, 0.3), host="666") for n in range(1, 20)]
+    world = Moody(tmp_path, dead_boots=99, offers_now=hers)
+    job = lived(world)
+    assert job.ending is not None
+    assert (outcome(job), job.ending.blame) == ((End.FAILED, "own-box-suspected"), Blame.OPERATOR)
+    assert (len(world.rentals), world.alive, job.charged) == (3, [], 0)
+
+
+def test_an_owner_whose_machines_failed_a_person_three_times_gets_no_job_of_that_person(tmp_path: Path) -> None:
+    world = Moody(tmp_path, offers_now=[replace(offer(1, 0.2), host="666"), *(offer(n) for n in range(2, 9))])
+    failed = Machine(
+        instance=InstanceId("x"), machine=offer(99).machine, host="666", gpu="", vram_mb=0, rate=micro(1),
+        since=EPOCH,
+    )  # fmt: skip
+
+    async def life() -> Job:
+        for n in range(3):
+            bad = replace(failed, instance=InstanceId(f"x{n}"))
+            await Shuns(world.store, world.clock).add(bad, ANN, "boot-failed")
+        await submitted(world, a_job())
+        return await world.tell(ID)
+
+    assert outcome(run(life())) == (End.DONE, "")
+    assert world.rentals[0].machine == "m2"
+
+
+def test_filters_that_were_wide_at_the_quote_are_looked_at_again_before_renting(tmp_path: Path) -> None:
+    far = [replace(offer(n), region="SE", host="666") for n in (101, 102)]
+    world = Moody(tmp_path, offers_now=[*(offer(n) for n in range(1, 9)), *far])
+    job = lived(world, a_job(recipe=replace(SIMPLE, region="SE")))
+    assert job.ending is not None
+    assert (outcome(job), job.ending.blame, world.rentals) == ((End.FAILED, "filters-too-narrow"), Blame.USER, [])
+    assert run(accounts_sum(world), world.last_seen) == (PURSE, 0, 0)
+
+
+def test_a_persons_region_is_where_the_machine_is(tmp_path: Path) -> None:
+    swedish = [replace(offer(n, 0.4), region="SE") for n in range(101, 107)]
+    world = Moody(tmp_path, offers_now=[*(offer(n) for n in range(1, 9)), *swedish])
+    job = lived(world, a_job(recipe=replace(SIMPLE, region="SE", max_price=micro(0.6))))
+    assert (outcome(job), world.rentals[0].machine) == ((End.DONE, ""), "m101")
