@@ -9,6 +9,40 @@ from pathlib import Path
 
 import asyncssh
 
+TORCH = '''"""PyTorch on a sandbox box, SIMULATED: it multiplies nothing and takes the time of a real GPU."""
+
+import time
+
+__version__ = "0.0.0+simulated"
+bfloat16 = "bfloat16"
+owed = 0.0
+
+
+class cuda:
+    @staticmethod
+    def is_available():
+        return True
+
+    @staticmethod
+    def get_device_name(index=0):
+        return "{gpu} (simulated)"
+
+    @staticmethod
+    def synchronize():
+        global owed
+        time.sleep(owed)
+        owed = 0.0
+
+
+def randn(rows, columns, **_):
+    return (rows, columns)
+
+
+def matmul(a, b):
+    global owed
+    owed += 2 * a[0] * a[1] * b[1] / {flops}
+    return (a[0], b[1])
+'''
 TOOLS = ("bash", "curl", "sha256sum", "tar", "setsid", "env", "awk")
 
 
@@ -25,6 +59,7 @@ class Build:
     step_seconds: float  # of life, for one training step on this GPU
     speed: float
     trainer: str = ""
+    tflops: float = 165.0  # of its matrix products, as the stub of torch makes them take
 
 
 def search_path(own: Path) -> str:
@@ -34,26 +69,29 @@ def search_path(own: Path) -> str:
     return ":".join(dict.fromkeys(map(str, places)))
 
 
-def furnish(own: Path, home: Path, build: Build) -> None:
-    """Write the box's own programs into the folder `own`."""
-    own.mkdir(parents=True, exist_ok=True)
+def furnish(own: Path, home: Path, build: Build, host_key: str) -> None:
+    """Write the box's own programs into the folder `own`, and what its Python may import into `own`/lib."""
+    (own / "lib").mkdir(parents=True, exist_ok=True)
+    (own / "lib" / "torch.py").write_text(TORCH.format(gpu=build.gpu, flops=build.tflops * 1e12), "utf-8")
     training = own / "training.pid"
     scripts = {
-        "python": python(build, training),
-        "python3": python(build, training),
+        "python": python(build, training, own / "lib"),
+        "python3": python(build, training, own / "lib"),
         "nvidia-smi": nvidia_smi(build, training),
         "df": df(build, home),
+        "ssh-keyscan": f"echo '127.0.0.1 {host_key}'\n",  # its sshd is ours, on another port than it could know
     }
     for name, script in scripts.items():
         (own / name).write_text("#!/bin/sh\n" + script, "utf-8")
         (own / name).chmod(0o755)
 
 
-def python(build: Build, training: Path) -> str:
+def python(build: Build, training: Path, lib: Path) -> str:
     """This interpreter. The world's pace is set here, since a trainer is started under `env -i`."""
     settings = {
         "SANDBOX_SPEED": f"{build.speed:g}",
         "SANDBOX_STEP_SECONDS": f"{build.step_seconds:g}",
+        "PYTHONPATH": str(lib),
     }
     if build.trainer:
         settings["SANDBOX_TRAINER"] = build.trainer

@@ -92,7 +92,7 @@ class Box:
     async def start(self, onstart: str, secrets: Mapping[str, str], *, shut: bool = False) -> None:
         """Switch on: run `onstart`, which alone sees `secrets`, and let SSH in unless the doors stay `shut`."""
         own = self.home.parent / "bin"
-        furnish(own, self.home, self._build)
+        furnish(own, self.home, self._build, self.host_key)
         processes = Processes(self._environment(own), self.home)
         self._processes = processes
         await processes.open()
@@ -107,11 +107,13 @@ class Box:
         if self.swallows:
             self._stuffed = _stuff(direct)
         else:
-            self._sockets.remove(direct)
-            self._listening.append(await self._listen(self._admits[0], direct))
+            await self._open(self._admits[0], direct)
         if self.proxied:
-            self._sockets.remove(proxy)
-            self._listening.append(await self._listen(self._admits[1], proxy))
+            await self._open(self._admits[1], proxy)
+
+    async def _open(self, admits: Admits, sock: socket.socket) -> None:
+        self._listening.append(await self._listen(admits, sock))
+        self._sockets.remove(sock)  # until then ours to close
 
     async def shut_doors(self) -> None:
         """The line is lost, the work is not: who is logged in is cut off, processes run on, both ports refuse."""

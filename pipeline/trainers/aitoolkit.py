@@ -11,6 +11,8 @@ from pipeline.domain.recipe import Recipe
 from pipeline.domain.text import line
 from pipeline.trainers.bases import Base
 from pipeline.trainers.box import LOG_CAP, Command, folder, numbers
+from pipeline.trainers.fetching import CACHE
+from pipeline.trainers.lease import FOLDER, Lease, renew
 
 LOG: Final = "run.log"  # never a name that starts with the job's: resume would load it as a checkpoint (facts 0.6)
 LOW_VRAM_MB: Final = 25_000  # below this the quantizer works on the CPU: slower start, room to train
@@ -117,7 +119,8 @@ PY""",  # noqa: S608  # nothing typed is in it: ids of ours, as arguments
 def start(job: JobId, toolkit: str) -> Command:
     """Start the trainer once, detached, deaf to our leaving and not deaf to SIGINT (facts 9b.4).
 
-    The environment is a short list: nothing that a config could read out is in it. Starting twice starts once.
+    Its environment is a short list in a 0600 file that is sourced, on no command line; nothing that a config could
+    read out is in it. Starting twice starts once.
     """
     return Command(
         "start",
@@ -125,38 +128,48 @@ def start(job: JobId, toolkit: str) -> Command:
 if test -f run.rc; then echo over=1; exit 0; fi
 if mkdir run.lock 2>/dev/null || ! test -s run.pid; then
   here=$(pwd)
-  keep=""
-  for name in CUDA_VISIBLE_DEVICES CUDA_HOME NVIDIA_VISIBLE_DEVICES NVIDIA_DRIVER_CAPABILITIES LD_LIBRARY_PATH; do
-    eval "value=\\${{$name:-}}"; case "$value" in *[!A-Za-z0-9_,:./-]*|"") ;; *) keep="$keep $name=$value" ;; esac
-  done
+  {{ for name in CUDA_VISIBLE_DEVICES CUDA_HOME NVIDIA_VISIBLE_DEVICES NVIDIA_DRIVER_CAPABILITIES LD_LIBRARY_PATH; do
+      eval "value=\\${{$name:-}}"; case "$value" in *[!A-Za-z0-9_,:./-]*|"") ;; *) echo "$name='$value'" ;; esac
+    done
+    echo "LANG=C.UTF-8 PYTHONUNBUFFERED=1 AITK_JOB_ID={job}"
+    echo "HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 HF_HUB_CACHE='$here/{CACHE}'"
+  }} > run.env
   cd {toolkit} || exit 8
-  setsid -f sh -c 'env -i --default-signal=INT,QUIT PATH="$PATH" HOME="$HOME" LANG=C.UTF-8 '"$keep"' \\
-    PYTHONUNBUFFERED=1 HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 AITK_JOB_ID={job} \\
-    python run.py "$1/config.json" & echo $! > "$1/run.pid"; wait $!; echo $? > "$1/run.rc"' sh "$here" \\
-    > "$here/{LOG}" 2>&1 < /dev/null
+  setsid -f sh -c 'env -i --default-signal=INT,QUIT PATH="$PATH" HOME="$HOME" \\
+    sh -c '\\''set -a; . "$1/run.env"; exec python run.py "$1/config.json"'\\'' sh "$1" & \\
+    echo $! > "$1/run.pid"; wait $!; echo $? > "$1/run.rc"' sh "$here" > "$here/{LOG}" 2>&1 < /dev/null
 fi
 echo started=1""",
     )
 
 
-def poll(job: JobId, offset: int) -> Command:
-    """One look: process, then exit code, and the log from byte `offset` on, after a blank line.
+def pump(job: JobId, lease: Lease) -> Command:
+    """A program that stays: an offset in, one look out, as a line of base64. Every question renews the lease.
 
-    In this order: asked the other way round, a trainer that ends in between would be dead without an exit code.
+    A look is process, then exit code, and the log from that byte on, after a blank line. In this order: asked the
+    other way round, a trainer that ends in between would be dead without an exit code.
     """
     return Command(
         "poll",
         f"""cd {folder(job)} || exit 9
-pid=$(cat run.pid 2>/dev/null)
-if test -n "$pid" && kill -0 "$pid" 2>/dev/null && ! grep -q '^State:.*Z' /proc/$pid/status 2>/dev/null
-then echo alive=1; else echo alive=0; fi
-test -s run.rc && echo "rc=$(cat run.rc)"
-echo "size=$(stat -c %s {LOG} 2>/dev/null || echo 0)"
-nvidia-smi --query-gpu=utilization.gpu,memory.used --format=csv,noheader,nounits 2>/dev/null | head -n 1 \\
-  | awk -F', *' '{{print "gpu=" $1; print "vram=" $2}}'
-df -Pk . | tail -n 1 | awk '{{print "disk_kb=" $4}}'
-echo
-tail -c +{offset + 1} {LOG} 2>/dev/null | head -c {LOG_CAP}""",
+look() {{
+  pid=$(cat run.pid 2>/dev/null)
+  if test -n "$pid" && kill -0 "$pid" 2>/dev/null && ! grep -q '^State:.*Z' /proc/$pid/status 2>/dev/null
+  then echo alive=1; else echo alive=0; fi
+  test -s run.rc && echo "rc=$(cat run.rc)"
+  echo "size=$(stat -c %s {LOG} 2>/dev/null || echo 0)"
+  nvidia-smi --query-gpu=utilization.gpu,memory.used --format=csv,noheader,nounits 2>/dev/null | head -n 1 \\
+    | awk -F', *' '{{print "gpu=" $1; print "vram=" $2}}'
+  df -Pk . | tail -n 1 | awk '{{print "disk_kb=" $4}}'
+  echo
+  tail -c +$(($1 + 1)) {LOG} 2>/dev/null | head -c {LOG_CAP}
+}}
+while IFS= read -r offset; do
+  case "$offset" in *[!0-9]*|"") exit 8 ;; esac
+  {renew(lease, f"../../{FOLDER}")}
+  look "$offset" | base64 -w 0
+  echo
+done""",
         cap=LOG_CAP + 4096,
     )
 

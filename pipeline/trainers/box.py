@@ -7,13 +7,11 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from pipeline.domain.faults import HostFault, OperatorFault
+from pipeline.domain.faults import HostFault
 from pipeline.domain.ids import JobId
 from pipeline.domain.text import line
 
 PLAIN: Final = re.compile(r"/[A-Za-z0-9_./-]{0,200}")
-RELATIVE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,200}")
-URL: Final = re.compile(r"https?://[!#-\[\]-~]{1,4000}")  # printable, without a quote or a backslash
 LOG_CAP: Final = 256 * 1024  # of one poll
 TRAPS: Final = (
     "_LoRA",
@@ -84,73 +82,50 @@ def same_gpu(promised: str, found: str) -> bool:
     return all(word in words for word in re.split(r"[ -]", promised) if re.search(r"\d", word))
 
 
-def plain(path: str) -> str:
-    """`path`, if it is one we would write into a script or a list. Raises OperatorFault("hub-odd-file")."""
-    if not RELATIVE.fullmatch(path) or ".." in path:
-        raise OperatorFault("hub-odd-file", got=line(path, 80))
-    return path
+SIDE: Final = 4096  # of the square matrices
+ROUNDS: Final = 20
 
 
-def fetch_line(url: str, path: str, size: int, sha256: str | None) -> str:
-    """One line of fetch.tsv. What a hub answers is a stranger's text too: nothing in it may end a word of ours."""
-    if not URL.fullmatch(url):
-        raise OperatorFault("hub-odd-file", got=line(path, 80))
-    return f"{url}\t{plain(path)}\t{int(size)}\t{sha256 or '-'}\n"
+def exercise() -> Command:
+    """Does torch see the GPU, and is it as fast as its kind? bf16, about 3 TFLOP of work after a warm-up.
 
-
-def fetch(job: JobId) -> Command:
-    """Start, once, the download of the files listed in `fetch.tsv`: url, path, size, sha256 by line.
-
-    URLs reach curl by its standard input: no signed link is ever on a command line. curl resumes; size and sha256
-    are checked; `fetch.rc` holds 0, or the number of files that failed.
+    torch runs on the box; nothing of it is ever imported at home.
     """
     return Command(
-        "fetch",
-        f"""umask 077; cd {folder(job)} || exit 9
-cat > fetch.sh <<'SCRIPT'
-one() {{
-  mkdir -p "$(dirname "base/$2")"
-  test -f "base/$2.ok" && return 0
-  printf 'url = "%s"\\n' "$1" | curl -K - -fsS -C - --retry 3 --retry-delay 1 --connect-timeout 20 \\
-    --speed-limit 10000 --speed-time 60 -o "base/$2" || return 1
-  test "$(stat -c %s "base/$2")" = "$3" || {{ rm -f "base/$2"; return 1; }}
-  test "$4" = - || echo "$4  base/$2" | sha256sum -c --quiet - || {{ rm -f "base/$2"; return 1; }}
-  : > "base/$2.ok"
-}}
-bad=0
-while IFS='	' read -r url path size sha; do one "$url" "$path" "$size" "$sha" || bad=$((bad + 1)); done < fetch.tsv
-rm -f fetch.tsv
-echo $bad > fetch.rc
-SCRIPT
-if test -f fetch.pid && kill -0 "$(cat fetch.pid)" 2>/dev/null; then echo running; exit 0; fi
-rm -f fetch.rc
-setsid -f sh -c 'echo $$ > fetch.pid; exec sh fetch.sh' > fetch.log 2>&1 < /dev/null""",
+        "exercise",
+        f"""python3 - <<'PY'
+import time, torch
+print("cuda=%d" % torch.cuda.is_available())
+if torch.cuda.is_available():
+    a, b = (torch.randn({SIDE}, {SIDE}, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+    for rounds in (3, {ROUNDS}):
+        torch.cuda.synchronize()
+        began = time.perf_counter()
+        for _ in range(rounds):
+            torch.matmul(a, b)
+        torch.cuda.synchronize()
+    print("gflops=%d" % ({2 * ROUNDS * SIDE**3} / (time.perf_counter() - began) / 1e9))
+PY""",
+        seconds=180,
     )
 
 
-def fetched(job: JobId) -> Command:
-    """Ask how far the download is: bytes on disk, and the exit mark."""
-    return Command(
-        "fetched",
-        f"""cd {folder(job)} || exit 9
-echo "bytes=$(find base -type f ! -name '*.ok' -printf '%s\\n' 2>/dev/null | awk '{{s+=$1}} END {{printf "%d", s}}')"
-test -f fetch.rc && echo "rc=$(cat fetch.rc)"
-test -f fetch.pid && kill -0 "$(cat fetch.pid)" 2>/dev/null && echo alive=1
-exit 0""",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Fetching:
-    bytes: int
-    failed: int | None  # None: not finished
-    alive: bool
-
-
-def read_fetched(out: bytes) -> Fetching:
-    """Understand the answer to `fetched`. Never raises: what is unreadable counts as nothing yet."""
+def read_exercise(out: bytes) -> tuple[bool, float]:
+    """Whether torch sees a GPU, and its TFLOPS; 0.0 when it does not say."""
     said = numbers(out)
-    return Fetching(said.get("bytes", 0), said.get("rc"), bool(said.get("alive")))
+    return bool(said.get("cuda")), said.get("gflops", 0) / 1000
+
+
+TFLOPS: Final = {  # dense bf16, as the makers claim; what nobody listed must do what the weakest does
+    "RTX 3090": 71.0, "RTX 4090": 165.0, "RTX 5090": 209.0, "A100": 312.0, "H100": 756.0, "L40S": 362.0,
+    "RTX A6000": 155.0,
+}  # fmt: skip
+WEAKEST: Final = 60.0
+
+
+def rated(gpu: str) -> float:
+    """TFLOPS that `gpu`, as market or driver call it, should do."""
+    return next((flops for name, flops in TFLOPS.items() if name in gpu.replace("-", " ")), WEAKEST)
 
 
 def unpack(job: JobId) -> Command:

@@ -19,8 +19,10 @@ from pipeline.domain.money import MicroUsd
 from pipeline.ports import Host
 from pipeline.sandbox.boxfiles import Build
 from pipeline.sandbox.host import Box, bare
+from pipeline.trainers import aitoolkit, fetching
 from pipeline.trainers import box as commands
 from pipeline.trainers.box import Command
+from pipeline.trainers.lease import Lease
 
 BUILD = Build(
     gpu="NVIDIA GeForce RTX 4090", gpus=1, vram_mb=24_564, driver="580.65.06", cuda=13.0, disk_gb=120, step_seconds=3,
@@ -140,12 +142,42 @@ def test_through_the_proxy_when_the_direct_way_is_closed(tmp_path: Path, hosts: 
     asyncio.run(scene())
 
 
-def test_every_command_we_send_is_understood(tmp_path: Path, hosts: SshHosts) -> None:
-    job = JobId("abcdefghjkmn")
+JOB = JobId("abcdefghjkmn")
+LEASE = Lease(lapses=60, ends=600, every=20)
+
+
+def test_a_plan_that_is_not_there_is_nothing_yet_and_a_pack_that_is_none_is_an_error(
+    tmp_path: Path, hosts: SshHosts
+) -> None:
+    async def work(host: Host, made: Box) -> None:
+        await host.put(Path(__file__), f"{commands.folder(JOB)}/pack.tar")
+        assert fetching.read_fetched((await host.run(fetching.fetched(JOB, LEASE))).out) == fetching.Fetching()
+        assert (await host.run(commands.unpack(JOB))).code != 0
+
+    on(tmp_path, hosts, work)
+
+
+def test_a_box_tells_how_fast_its_gpu_is(tmp_path: Path, hosts: SshHosts) -> None:
+    async def work(host: Host, made: Box) -> None:
+        sees, tflops = commands.read_exercise((await host.run(commands.exercise())).out)
+        assert sees
+        assert 0.25 * BUILD.tflops < tflops <= BUILD.tflops
+
+    on(tmp_path, hosts, work)
+
+
+def test_a_pump_tells_the_log_from_any_byte_and_renews_the_lease(tmp_path: Path, hosts: SshHosts) -> None:
+    log = bytes(range(256)) * 10
 
     async def work(host: Host, made: Box) -> None:
-        await host.put(Path(__file__), f"{commands.folder(job)}/fetch.tsv")
-        assert commands.read_fetched((await host.run(commands.fetched(job))).out).failed is None
-        assert (await host.run(commands.unpack(job))).code != 0
+        (made.home / "ts/box").mkdir(parents=True)
+        (made.home / commands.folder(JOB)).mkdir(parents=True)
+        (made.home / commands.folder(JOB) / aitoolkit.LOG).write_bytes(log)
+        for offset in (0, 1, 2000, len(log)):
+            look = aitoolkit.read_poll(await host.ask(aitoolkit.pump(JOB, LEASE), offset))
+            assert (look.log, look.size, look.alive, look.code) == (log[offset:], len(log), False, None)
+            assert look.vram_mb
+            assert look.disk_kb
+        assert (made.home / "ts/box/until").read_text().strip().isdigit()
 
     on(tmp_path, hosts, work)

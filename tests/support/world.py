@@ -37,6 +37,7 @@ from pipeline.ports import (
     Status,
     Store,
 )
+from pipeline.trainers import lease
 from pipeline.trainers.bases import Base
 from pipeline.trainers.box import Command
 from tests.support.store import MemoryStore
@@ -91,6 +92,9 @@ class World:
     runs: Sequence[Run] = (Run(),)  # the n-th machine trains like the n-th of these, the last one for all further
     offers_now: list[Offer] = field(default_factory=lambda: [offer(n, 0.3 + n / 100) for n in range(1, 20)])
     boot_seconds: float = 90.0
+    fetch_seconds: float = 120.0
+    box_key: str = "only-for-this-box"  # what a box proves itself with; another one in the mouth of a middle man
+    tflops: float = 160.0  # 0: torch sees no GPU
     dead_boots: int = 0  # so many first machines never answer
     bad_hosts: Mapping[MachineId, Status] = field(default_factory=dict)  # what these show, for ever
     lose_reply_of: int = 0  # the n-th rental happens, its answer does not come
@@ -312,11 +316,19 @@ class Box:
         if self.rented.destroyed is not None:
             raise HostSilent("ssh-unreachable")
         answers: dict[str, Callable[[Command], bytes]] = {
-            "look": self._look, "fetch": self._fetch, "fetched": self._fetched, "start": self._start,
-            "poll": self._poll, "save-now": self._save, "interrupt": self._interrupt,
+            "look": self._look, "prove": self._prove, "exercise": self._exercise,
+            "fetch": self._fetch, "fetched": self._fetched, "start": self._start,
+            "save-now": self._save, "interrupt": self._interrupt,
         }  # fmt: skip
         reply = answers.get(command.name)
         return Answer(0, reply(command) if reply else b"")
+
+    async def ask(self, program: Command, question: int) -> bytes:
+        if self.rented.destroyed is not None:
+            raise HostSilent("ssh-unreachable")
+        assert (program.name, self.rented.run is None) == ("poll", False)
+        job = program.script.split("ts/")[1].split(" ")[0]
+        return self.rented.run.poll(job, question, self._elapsed())  # type: ignore[union-attr]  # asserted
 
     async def put(self, local: Path, remote: str) -> None:
         assert local.exists()
@@ -343,21 +355,25 @@ class Box:
         self.rented.fetching = self.rented.fetching or asyncio.get_running_loop().time()
         return b""
 
+    def _prove(self, command: Command) -> bytes:
+        nonce = command.script.rsplit(" ", 1)[1]
+        return f"proof={lease.answer(nonce, self.host_key, self.world.box_key)}\n".encode()
+
+    def _exercise(self, command: Command) -> bytes:
+        return f"cuda={int(self.world.tflops > 0)}\ngflops={round(self.world.tflops * 1000)}\n".encode()
+
     def _fetched(self, command: Command) -> bytes:
-        took = asyncio.get_running_loop().time() - (self.rented.fetching or 0.0)
-        done = min(1.0, took / 120)
-        return f"bytes={round(done * 10**9)}\nalive=1\n{'rc=0' if done == 1.0 else ''}\n".encode()
+        if self.rented.fetching is None:
+            return b""
+        took = asyncio.get_running_loop().time() - self.rented.fetching
+        done = min(1.0, took / self.world.fetch_seconds)
+        whole = "whole1=1\nrc=0\n" if done == 1.0 else ""
+        return f"f1={round(done * 10**9)}\nf2=500\nalive=1\n{whole}".encode()
 
     def _start(self, command: Command) -> bytes:
         if self.rented.started is None:
             self.rented.started = asyncio.get_running_loop().time()
         return b"started=1\n"
-
-    def _poll(self, command: Command) -> bytes:
-        assert self.rented.run is not None
-        offset = int(command.script.split("tail -c +")[1].split(" ")[0]) - 1
-        job = command.script.split("ts/")[1].split(" ")[0]
-        return self.rented.run.poll(job, offset, self._elapsed())
 
     def _save(self, command: Command) -> bytes:
         assert self.rented.run is not None

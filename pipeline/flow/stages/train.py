@@ -11,7 +11,7 @@ from pipeline.domain.job import Ending, Job
 from pipeline.domain.progress import Progress, stepped
 from pipeline.domain.stage import End, Wish
 from pipeline.flow.kit import Kit, sample_seconds
-from pipeline.flow.stages.common import at_host, awake
+from pipeline.flow.stages.common import at_host, awake, lease_of
 from pipeline.ports import Host
 from pipeline.trainers import aitoolkit
 from pipeline.trainers.log import OptimizerSaved, Phase, Reader, Reading, Saved, Step, Stopped, Trouble, tail
@@ -76,7 +76,8 @@ async def _look(job: Job, kit: Kit, host: Host, watch: Watch) -> bool:
 
 async def _caught_up(job: Job, kit: Kit, host: Host, watch: Watch) -> aitoolkit.Look:
     """Poll until the log's end is read: nothing is judged before. A log that outruns us waits for the next look."""
-    look = aitoolkit.read_poll((await host.run(aitoolkit.poll(job.id, watch.offset))).out)
+    pump = aitoolkit.pump(job.id, lease_of(job, kit))
+    look = aitoolkit.read_poll(await host.ask(pump, watch.offset))
     for _ in range(MOST_POLLS):
         if look.log:
             watch.offset += len(look.log)
@@ -86,7 +87,7 @@ async def _caught_up(job: Job, kit: Kit, host: Host, watch: Watch) -> aitoolkit.
             _fold(job, watch, readings, kit)
         if watch.offset >= look.size or not look.log:
             return look
-        look = aitoolkit.read_poll((await host.run(aitoolkit.poll(job.id, watch.offset))).out)
+        look = aitoolkit.read_poll(await host.ask(pump, watch.offset))
     return replace(look, alive=True, code=None)
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from pipeline.domain.faults import HostFault
 from pipeline.domain.job import Job
 from pipeline.flow.kit import Kit
-from pipeline.flow.stages.common import at_host, machine_of
+from pipeline.flow.stages.common import at_host, lease_of, machine_of
 from pipeline.ports import Host, RemoteFile
-from pipeline.trainers import aitoolkit, box
+from pipeline.trainers import aitoolkit, box, fetching
 from pipeline.trainers.bases import base
 
 
@@ -34,23 +34,40 @@ async def play(job: Job, kit: Kit) -> Job:
 
 
 async def start_fetch(job: Job, kit: Kit, host: Host) -> None:
-    """Send the list of signed links (0600), and the small files, sent from here; then the word to go."""
+    """Say what the base is made of, send the small files, and signed links of what is missing; then the word to go.
+
+    Links expire: a round that failed is begun again with fresh ones, of the missing files only.
+    """
     here, there = kit.spool.job(job.id), box.folder(job.id)
-    lines: list[str] = []
-    for file in await kit.hub.files(base(job.recipe.base)):
+    files = await kit.hub.files(base(job.recipe.base))
+    places = [where(job, file) for file in files]
+    plan = "".join(fetching.planned(at, file.size, file.sha256) for at, file in zip(places, files, strict=True))
+    await host.put(kit.spool.write(here / "plan.tsv", plan), f"{there}/plan.tsv")
+    seen = fetching.read_fetched((await host.run(fetching.fetched(job.id, lease_of(job, kit)))).out)
+    links: list[str] = []
+    for number, (file, at) in enumerate(zip(files, places, strict=True), 1):
+        if number in seen.whole:
+            continue
         url = await kit.hub.sign(file)
         if url:
-            lines.append(box.fetch_line(url, file.path, file.size, file.sha256))
+            links.append(fetching.link(number, url))
         else:
-            await host.put(await _small(kit, file, here), f"{there}/base/{box.plain(file.path)}")
-    await host.put(kit.spool.write(here / "fetch.tsv", "".join(lines)), f"{there}/fetch.tsv")
-    kit.spool.write(here / "fetch.tsv", "")  # links are bearer secrets: none stays at home either
-    answer = await host.run(box.fetch(job.id))
+            await host.put(await _small(kit, file, here / f"small-{file.revision[:12]}-{number}"), f"{there}/{at}")
+    await host.put(kit.spool.write(here / "links.tsv", "".join(links)), f"{there}/links.tsv")
+    kit.spool.write(here / "links.tsv", "")  # they are bearer secrets: none stays at home either
+    answer = await host.run(fetching.fetch(job.id))
     if answer.code:
         raise HostFault("box-command-failed", command="fetch", rc=answer.code)
 
 
-async def _small(kit: Kit, file: RemoteFile, here: Path) -> Path:
-    local = here / f"small-{box.plain(file.path).replace('/', '--')}"
-    await kit.hub.download(file, local)
+def where(job: Job, file: RemoteFile) -> str:
+    """A file's place on the box, from the job's folder."""
+    main = file.repo == base(job.recipe.base).parts[0].repo
+    return fetching.place(file.repo, file.path, file.revision, main=main)
+
+
+async def _small(kit: Kit, file: RemoteFile, local: Path) -> Path:
+    """A file that the hub gives to our token only; brought home once."""
+    if not local.exists():  # noqa: ASYNC240  # one look at our own disk
+        await kit.hub.download(file, local)
     return local
