@@ -19,7 +19,7 @@ from pipeline.domain.job import Machine
 from pipeline.domain.quote import Need, ranked
 from pipeline.ports import RentOrder, Sight, Status
 from pipeline.sandbox.market.faults import KNOWN, Faults
-from tests.sandbox.market_scene import KEY, Client, played
+from tests.sandbox.market_scene import KEY, NO_TLS, Client, played
 
 SPEED = 1500.0  # a rental is up in a tenth of a second
 NEED = Need(
@@ -641,7 +641,7 @@ def test_26_a_log_that_is_not_ready_is_not_ours_to_wait_for(tmp_path: Path, faul
         scene.arm(fault, seconds=3000)
         path = f"/api/v0/instances/request_logs/{machine.instance}/"
         url = (await scene.client.http.put(path, json={"tail": "50"})).json()["result_url"]
-        async with httpx.AsyncClient() as nobody:
+        async with httpx.AsyncClient(verify=NO_TLS) as nobody:
             assert (await nobody.get(url)).status_code == status
         assert await scene.vast.look(machine.instance)  # nothing of ours asks for logs: nothing hangs on them
 
