@@ -163,6 +163,8 @@ class World:
         return [self._sight(rented) for rented in self.alive]
 
     async def rent(self, offer: Offer, order: RentOrder, need: Need, now: datetime) -> Machine:
+        if offer.machine in {rented.machine for rented in self.alive}:
+            raise HostFault("offer-gone")
         self.creates[order.label] = self.creates.get(order.label, 0) + 1
         if self.snatched:
             self.snatched -= 1
