@@ -182,7 +182,7 @@ async def found(trade: "Trade", need: "Need", *, renting: bool = False) -> list[
     from pipeline.domain.quote import explained  # noqa: PLC0415  # keeps --help quick
     from pipeline.flow.offers import Shelf  # noqa: PLC0415  # keeps --help quick
 
-    shelf = Shelf(provider=trade.provider, store=trade.books.store, clock=trade.books.clock, pace=trade.pace)
+    shelf = Shelf(provider=trade.provider, store=trade.books.store, clock=trade.books.clock)
     seen = await shelf.look(need, renting=renting)
     return explained(seen.offers, seen.need, seen.shunned)
 

@@ -39,3 +39,27 @@ ops-why-condemned = would not go before
 ops-why-job-over = its job is over
 ops-why-job-moved = its job left it
 ops-why-double = a double
+
+ops-unknown-offer = No offer of that id is on the market and fit for our work: see trainstation offers.
+ops-would-rent = Would rent { $offer } ({ $gpu }): { $most } at most for { $hours } h. Nothing was rented.
+ops-renting = Renting.
+ops-booting = Rented; it boots. The meter starts when it runs.
+ops-connecting = It runs; connecting, and asking it to prove that it is ours.
+ops-next = That host failed and goes back; trying the next one.
+ops-furnishing = It is ours. Laying things out.
+ops-rented = Rental { $id } ({ $gpu }) is yours until { $until }; then it is ended. To get in:
+ops-end-early = To end it earlier: trainstation reap --end { $id }
+ops-laid =
+    { $count ->
+        [0] No pictures were sent; config and environment are in { $folder }. The lease ends at { $until }.
+        [one] One picture, config and environment are in { $folder }. The lease ends at { $until }.
+       *[other] { $count } pictures, config and environment are in { $folder }. The lease ends at { $until }.
+    }
+ops-base-at-hub = { $base } is not on the machine: the config names it at the hub, and the trainer fetches it. A gated one needs a token in that shell: one that may only read, and never your own.
+ops-start = To start the training:
+ops-line-broke = The line broke. Connecting again.
+ops-lease-over = The lease is over.
+ops-returning = Giving the machine back.
+ops-returned = It is gone: read back twice.
+ops-not-gone = It would not go yet. The reaper works on it until it does.
+ops-kept = Rental { $id } runs on until { $until }. To end it earlier: trainstation reap --end { $id }

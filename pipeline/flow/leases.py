@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from pipeline.domain.faults import Fault, HostSilent
+from pipeline.domain.faults import Fault, HostFault, HostSilent
 from pipeline.domain.ids import InstanceId, JobId, Label
 from pipeline.domain.job import Machine
 from pipeline.domain.quote import Need, Offer
@@ -80,7 +80,7 @@ class Leases:
         for offer in offers[:-1]:
             try:
                 return await self._rented(lease, offer, order, need)
-            except Fault as fault:
+            except HostFault as fault:
                 if fault.code != "offer-gone":
                     raise
         return await self._rented(lease, offers[-1], order, need)
@@ -91,10 +91,16 @@ class Leases:
         except HostSilent:
             await self.give_back(lease)  # found by its label it would be without its key: not to be proved ours
             raise
+        except Fault as refused:
+            if refused.code != "offer-gone":
+                await self.save(replace(lease, returned_at=self.clock.now()))  # a clear no: there is nothing to return
+            raise
         return await self.save(replace(lease, machine=machine))
 
     async def give_back(self, lease: Lease, patience: float = 120.0) -> bool:
         """Destroy until it is read to be gone; False when it would not go in time: then the reaper works on it."""
+        if lease.returned_at is not None:
+            return True
         lease = await self.save(replace(lease, until=min(lease.until, self.clock.now())))
         if lease.machine is None:
             await asyncio.sleep(self.pace.seconds(SETTLE))  # a lost call's machine may not be listed yet
