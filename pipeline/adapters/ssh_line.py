@@ -20,7 +20,9 @@ NOISE_CAP: Final = 16 * 1024
 WINDOW: Final = 256 * 1024  # of an answer: what may be on its way when the cap is reached
 WIDE: Final = 16 * 1024 * 1024  # of a download: asyncssh's own 2 MiB caps it at 12 MB/s over 80 ms (facts/ssh.md)
 GRACE: Final = 15.0  # seconds beyond a command's own limit, for the line
-CHANNELS: Final = 8  # at once on a connection: sshd allows ten, and one is the pump's
+CHANNELS: Final = 6  # at once on a connection: sshd allows ten, one is the pump's, and it counts a left one for a while
+ROOM: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds between tries for a channel on a connection that is full
+FULL: Final = "no-channel"
 PUMPING: Final = 3600.0  # seconds: a pump whose line was lost without a word ends by itself, and ours starts another
 
 Dial = Callable[[Machine, str], Awaitable[asyncssh.SSHClientConnection]]
@@ -85,14 +87,20 @@ class Line:
 
     async def start(self, script: str, seconds: float) -> "Channel":
         """A channel on the shared connection; where that turns out to be dead, on a new one."""
-        connection = await self._connected()
-        try:
-            return await started(connection, script, seconds, WINDOW)
-        except HostSilent as lost:
-            if lost.code != "ssh-lost":
-                raise
-        connection.abort()
-        self._connection = None if self._connection is connection else self._connection
+        for pause in ROOM:
+            connection = await self._connected()
+            try:
+                return await started(connection, script, seconds, WINDOW)
+            except HostSilent as lost:
+                if lost.code != "ssh-lost":
+                    raise
+                full = lost.facts.get("why") == FULL and not connection.is_closed()
+            if full:  # nobody else's channel may end because there was none for us
+                await asyncio.sleep(pause)
+                continue
+            connection.abort()
+            self._connection = None if self._connection is connection else self._connection
+            break
         return await started(await self._connected(), script, seconds, WINDOW)
 
     async def ask(self, program: Command, question: int) -> bytes:
@@ -212,7 +220,10 @@ async def started(connection: asyncssh.SSHClientConnection, script: str, seconds
     line = f"printf '\\nts-ready\\n'; cd; exec timeout -k 5 {math.ceil(seconds)} sh -c {shlex.quote(script)}"
     with translated("ssh-lost"):
         async with asyncio.timeout(GRACE):
-            writer, reader, _ = await connection.open_session(line, encoding=None, window=window)
+            try:
+                writer, reader, _ = await connection.open_session(line, encoding=None, window=window)
+            except asyncssh.ChannelOpenError:
+                raise HostSilent("ssh-lost", why=FULL) from None
             try:
                 channel = Channel(writer, reader)
                 await channel.settle()
