@@ -11,7 +11,7 @@ import asyncssh
 
 from tests.sandbox.market_scene import KEY, Client, played
 
-CLI = Path(sys.executable).parent / "vastai"
+CHILD = Path(__file__).parent / "cli_child.py"
 SEARCH = "gpu_name=RTX_4090 num_gpus=1 gpu_ram>=23 reliability>0.98 inet_down>500 duration>3"
 PUBLIC = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
 
@@ -22,19 +22,27 @@ def driven(tmp_path: Path, act: Callable[[Client, Says], Awaitable[None]]) -> No
     """`says(*words)` runs one command, on fresh folders for its caches, and returns both outputs as one text."""
 
     async def play(client: Client) -> None:
-        async def says(*words: str, key: str = KEY) -> str:
-            private = {f"XDG_{each}_HOME": str(tmp_path / each) for each in ("CONFIG", "CACHE", "STATE", "DATA")}
-            env = private | {
-                "HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "VAST_URL": str(client.http.base_url).rstrip("/"),
-                "VAST_API_KEY": key, "VASTAI_NO_UPDATE_CHECK": "1", "PAGER": "cat", "COLUMNS": "220",
-            }  # fmt: skip
-            cli = await asyncio.create_subprocess_exec(
-                sys.executable, str(CLI), *words, env=env,
-                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-            )  # fmt: skip
-            return (await cli.communicate())[0].decode()
+        private = {f"XDG_{each}_HOME": str(tmp_path / each) for each in ("CONFIG", "CACHE", "STATE", "DATA")}
+        env = private | {
+            "HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "VAST_URL": str(client.http.base_url).rstrip("/"),
+            "VASTAI_NO_UPDATE_CHECK": "1", "PAGER": "cat", "COLUMNS": "220",
+        }  # fmt: skip
+        cli = await asyncio.create_subprocess_exec(
+            sys.executable, str(CHILD), env=env, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        assert cli.stdin and cli.stdout  # noqa: PT018  # for the type checker
+        stdin, stdout, out = cli.stdin, cli.stdout, tmp_path / "said"
 
-        await act(client, says)
+        async def says(*words: str, key: str = KEY) -> str:
+            stdin.write(json.dumps({"argv": words, "key": key, "out": str(out)}).encode() + b"\n")
+            assert await stdout.readline(), "the command line did not start"
+            return out.read_text()
+
+        try:
+            await act(client, says)
+        finally:
+            stdin.close()
+            await cli.wait()
 
     played(tmp_path / "world", play)
 
@@ -108,32 +116,71 @@ def test_it_lists_every_page_and_by_label(tmp_path: Path) -> None:
         assert odd["extra_env"] == {}
         table = await says("show", "instances", "--label", "odd")
         assert str(odd["id"]) in table
+        assert len((await says("show", "instances", "-q")).split()) == 27
 
     driven(tmp_path, act)
 
 
 def test_it_finds_the_way_in_and_labels(tmp_path: Path) -> None:
     async def act(client: Client, says: Says) -> None:
+        client.market.faults.arm("stuck-loading")
+        booting = (await client.rent())["new_contract"]
+        assert rows(await says("show", "instance", str(booting), "--raw"))["ports"] == {}
         number = (await client.rent())["new_contract"]
         row = await client.running(number)
         assert (await says("ssh-url", str(number))).strip() == (
             f"ssh://root@127.0.0.1:{row['ports']['22/tcp'][0]['HostPort']}"
         )
         await says("label", "instance", str(number), "renamed")
-        assert rows(await says("show", "instance", str(number), "--raw"))["label"] == "renamed"
+        running = rows(await says("show", "instance", str(number), "--raw"))
+        assert (running["label"], running["actual_status"]) == ("renamed", "running")
         assert rows(await says("show", "instance", "5", "--raw")) == {"instances": None}
+
+    driven(tmp_path, act)
+
+
+def test_without_a_mapped_port_it_goes_by_the_proxy_and_one_port_up_for_jupyter(tmp_path: Path) -> None:
+    async def act(client: Client, says: Says) -> None:
+        client.market.faults.arm("ports-other", times=2)
+        for runtype, up in (("ssh_direc ssh_proxy", 0), ("jupyter_direc ssh_direc ssh_proxy", 1)):
+            number = (await client.rent(runtype=runtype))["new_contract"]
+            row = await client.running(number)
+            assert (await says("ssh-url", str(number))).strip() == f"ssh://root@127.0.0.1:{row['ssh_port'] + up}"
+
+    driven(tmp_path, act)
+
+
+def test_it_stops_starts_and_reboots_and_is_told_when_a_start_has_to_wait(tmp_path: Path) -> None:
+    async def act(client: Client, says: Says) -> None:
+        number = (await client.rent())["new_contract"]
+        await client.running(number)
+        assert f"Rebooting instance {number}." in await says("reboot", "instance", str(number))
+        await client.until(number, lambda row: bool(row and row["actual_status"] == "running" and row["ports"]))
+        assert f"stopping instance {number}." in await says("stop", "instance", str(number))
+        await client.until(number, lambda row: bool(row and row["actual_status"] == "stopped"))
+        client.market.faults.arm("start-queued", seconds=600)
+        assert "state change queued" in await says("start", "instance", str(number))
+        assert f"starting instance {number}." in await says("start", "instance", str(number))
+        await client.running(number)
 
     driven(tmp_path, act)
 
 
 def test_it_minds_keys_and_reads_logs(tmp_path: Path) -> None:
     async def act(client: Client, says: Says) -> None:
+        number = (await client.rent())["new_contract"]
         await says("create", "ssh-key", PUBLIC)
         (key,) = rows(await says("show", "ssh-keys", "--raw"))
         assert key["key"] == PUBLIC
-        number = (await client.rent())["new_contract"]
+        await says("attach", "ssh", str(number), PUBLIC)
+        inside = (await client.http.get(f"/api/v0/instances/{number}/ssh/")).json()["ssh_keys"]
+        assert [each["public_key"] for each in json.loads(inside)] == [PUBLIC]
+        await says("delete", "ssh-key", str(key["id"]))
+        assert (await client.http.get("/api/v0/ssh/")).status_code == 404
         await client.running(number)
-        assert "success, running" in await says("logs", str(number), "--tail", "50")
+        log = await says("logs", str(number), "--tail", "2")
+        assert "success, running" in log
+        assert "Pull complete" not in log
 
     driven(tmp_path, act)
 
