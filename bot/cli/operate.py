@@ -55,6 +55,13 @@ def complain(fault: "Fault") -> None:
     typer.echo(f"{fault.code}: {text}", err=True)
 
 
+def say(key: str, **facts: str | float) -> None:
+    """A sentence on stderr: stdout is for the answer alone."""
+    from notifier.words import Words  # noqa: PLC0415  # keeps --help quick
+
+    typer.echo(Words().say(key, **facts), err=True)
+
+
 def print_json(value: Any) -> None:
     """The one thing on stdout."""
     sys.stdout.write(json.dumps(value, indent=1) + "\n")

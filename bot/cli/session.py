@@ -1,24 +1,21 @@
 """rent, session: a machine for an operator's own hands, under a lease that ends by itself."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.market import BaseName, Gpu, Json, MaxPrice, Region, Steps, found, narrowed
-from bot.cli.operate import FAILED, OK, number, operate, print_json
+from bot.cli.hiring import Asked, choose, taken, workbench
+from bot.cli.market import BaseName, Gpu, Json, MaxPrice, Region, Steps
+from bot.cli.operate import FAILED, OK, number, operate, print_json, say
 
 if TYPE_CHECKING:  # keeps --help quick
     from bot.assembly import Trade
-    from pipeline.adapters.ssh import SshHosts
     from pipeline.domain.quote import Explained
     from pipeline.flow.leases import Lease
-    from pipeline.flow.workbench import Workbench
-
-TRIES = 3  # hosts that may fail before we do
 
 Offer = Annotated[str, typer.Argument(metavar="[OFFER]", help="an offer's id; --best takes the first of offers")]
+Wanted = Annotated[str, typer.Argument(metavar="[OFFER]", help="an offer's id; without it, the one that wins")]
 Best = Annotated[bool, typer.Option("--best", help="the offer that wins")]
 Hours = Annotated[float, typer.Option(min=0.05, max=240, help="the lease: then the machine is ended")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="say what would be rented, rent nothing")]
@@ -58,7 +55,7 @@ def rent(
 
 
 def session(  # noqa: PLR0913, PLR0917  # one parameter an option
-    offer: Offer = "",
+    offer: Wanted = "",
     dataset: Annotated[Path | None, typer.Option(exists=True, help="folder or zip to lay on the machine")] = None,
     config: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="the trainer's, yours")] = None,
     trigger: Annotated[str, typer.Option(help="of the config we write when you bring none")] = "mytrigger",
@@ -87,42 +84,13 @@ def session(  # noqa: PLR0913, PLR0917  # one parameter an option
             return tell_dry(chosen, hours, as_json=as_json)
         bench = workbench(trade)
         lease = await taken(trade, bench, asked, chosen)
-        return await sitting.sit(trade, bench, lease, luggage, keep=keep)
+        told = facts_of(trade, lease) if as_json else None
+        return await sitting.sit(trade, bench, lease, luggage, keep=keep, told=told)
 
     operate(work)
 
 
-# --- what they share
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What the operator wants of the market."""
-
-    offer: str
-    hours: float
-    gpu: list[str] | None
-    region: str
-    max_price: float | None
-    steps: int = 2000
-    base: str = "flux1-dev"
-
-
-def say(key: str, **facts: str | float) -> None:
-    """A sentence on stderr: stdout is for the answer alone."""
-    from notifier.words import Words  # noqa: PLC0415  # keeps --help quick
-
-    typer.echo(Words().say(key, **facts), err=True)
-
-
-async def choose(trade: "Trade", asked: Asked) -> list["Explained"]:
-    """The offer that was named, or all that fit, the best first; [] (and a word about it) when there is none."""
-    need = narrowed(trade, asked.steps, asked.base, asked.gpu, asked.region, asked.max_price)
-    fit = await found(trade, need, renting=True)
-    chosen = [each for each in fit if asked.offer in {"", each.offer.id}]
-    if not chosen:
-        say("ops-unknown-offer" if asked.offer else "ops-no-offers")
-    return chosen
+# --- what is told
 
 
 def tell_dry(chosen: list["Explained"], hours: float, *, as_json: bool) -> int:
@@ -139,40 +107,6 @@ def tell_dry(chosen: list["Explained"], hours: float, *, as_json: bool) -> int:
     else:
         say("ops-would-rent", offer=first.offer.id, gpu=first.offer.gpu, most=marketview.usd(most), hours=f"{hours:g}")
     return OK
-
-
-def workbench(trade: "Trade") -> "Workbench":
-    from pipeline.flow.workbench import Workbench  # noqa: PLC0415  # keeps --help quick
-
-    told: list[str] = []
-
-    def tell(phase: str) -> None:
-        if told[-1:] != [phase]:
-            told.append(phase)
-            say(f"ops-{phase}")
-
-    return Workbench(
-        leases=trade.leases, provider=trade.provider, hosts=hosts_of(trade), house=trade.house,
-        clock=trade.books.clock, pace=trade.pace, dice=trade.books.dice, tell=tell,
-    )  # fmt: skip
-
-
-def hosts_of(trade: "Trade") -> "SshHosts":
-    from pipeline.adapters.ssh import SshHosts  # noqa: PLC0415  # keeps --help quick
-
-    return SshHosts(trade.books.settings.ssh_key)
-
-
-async def taken(trade: "Trade", bench: "Workbench", asked: Asked, chosen: list["Explained"]) -> "Lease":
-    """Credit checked, then a machine. A named offer is the only one that is tried."""
-    from datetime import timedelta  # noqa: PLC0415  # keeps --help quick
-
-    from pipeline.domain.faults import OperatorFault  # noqa: PLC0415  # keeps --help quick
-
-    if await trade.provider.credit() < chosen[0].rate * asked.hours:
-        raise OperatorFault("market-credit")
-    need = narrowed(trade, asked.steps, asked.base, asked.gpu, asked.region, asked.max_price)
-    return await bench.take([each.offer for each in chosen[:10]], need, timedelta(hours=asked.hours), TRIES)
 
 
 def facts_of(trade: "Trade", lease: "Lease") -> dict[str, Any]:

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import typer
 
 from bot.assembly import Trade
-from bot.cli.operate import FAILED, OK
-from bot.cli.session import Asked, say
+from bot.cli.hiring import Asked
+from bot.cli.operate import FAILED, OK, say
 from notifier.words import Words
 from pipeline.adapters.ssh_shell import Screen, shell
 from pipeline.adapters.workshop import ChildWorkshop
@@ -66,15 +66,20 @@ async def packed(trade: Trade, dataset: Path | None, config: Path | None, trigge
     return Luggage(here, spool, recipe, pack, tuple(each.caption for each in manifest.pictures), config)
 
 
-async def sit(trade: Trade, bench: Workbench, lease: Lease, luggage: Luggage, *, keep: bool) -> int:
-    """Furnish, say how to start, give the keys to the person; then give the machine back, and read that it is gone."""
+async def sit(
+    trade: Trade, bench: Workbench, lease: Lease, luggage: Luggage, *, keep: bool, told: dict[str, Any] | None
+) -> int:
+    """Furnish, say how to start, give the keys to the person; then give the machine back, and read that it is gone.
+
+    `told`: the machine's facts, when a program reads the start command instead of a person.
+    """
     here = asyncio.current_task()
     assert here is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, here.cancel)  # the window was closed
     code, stays = FAILED, False
     try:
         config = await _furnished(trade, bench, lease, luggage)
-        _tell_start(trade, lease, luggage, config)
+        _tell_start(trade, lease, luggage, config, told)
         code = await _at_the_keys(trade, lease)
         stays = keep
     finally:
@@ -132,14 +137,15 @@ def _environment(trade: Trade, there: str, config: str) -> str:
     return "\n".join(["test -r ~/.bashrc && . ~/.bashrc", *lines, f"cd '{there}'", "PS1='trainstation:\\w\\$ '", ""])
 
 
-def _tell_start(trade: Trade, lease: Lease, luggage: Luggage, config: str) -> None:
+def _tell_start(trade: Trade, lease: Lease, luggage: Luggage, config: str, told: dict[str, Any] | None) -> None:
     assert lease.machine is not None
     pictures = len(luggage.captions)
     say("ops-laid", count=pictures, folder=box.folder(lease.id), until=lease.until.strftime("%H:%M UTC"))
     if luggage.config is None:
         say("ops-base-at-hub", base=base(luggage.recipe.base).title)
+    start = f"cd {trade.house.toolkit} && python run.py {config}"
     say("ops-start")
-    sys.stdout.write(f"cd {trade.house.toolkit} && python run.py {config}\n")
+    sys.stdout.write(start + "\n" if told is None else json.dumps({**told, "config": config, "start": start}) + "\n")
     sys.stdout.flush()
 
 
