@@ -26,7 +26,7 @@ PermitRootLogin prohibit-password
 MaxStartups 200
 LogLevel ERROR
 SetEnv HOME={folder}/home
-Subsystem sftp internal-sftp
+Subsystem sftp internal-sftp -d {folder}/home
 """
 
 

@@ -13,9 +13,9 @@ from typing import Final
 from pipeline.domain.ids import MachineId, OfferId
 from pipeline.domain.money import micro
 from pipeline.domain.quote import HOURS_PER_MONTH, Need, Offer, rate
+from pipeline.domain.speeds import Known, Mean, Seen
 
 BOOT: Final = 120.0  # seconds from running to the first word of ours (facts/vast.md 8)
-HOME_GB: Final = 0.5
 NEVER: Final = 0.03  # of hosts: nothing ever boots there, and no filter finds them (facts/vast.md 7)
 TENTH: Final = 0.03  # of hosts: a tenth of the bandwidth claimed (facts/vast.md 10, fault 23)
 
@@ -54,17 +54,17 @@ class Host:
         """Micro-dollars that a whole job really costs here (facts/vast.md 8, with the truth in it)."""
         offer = self.offer
         pull, inward = need.image_gb, need.model_gb + need.dataset_gb
-        seconds = BOOT + self._seconds(inward, offer.down_mbps) + self._seconds(HOME_GB, offer.up_mbps)
+        seconds = BOOT + self._seconds(inward, offer.down_mbps) + self._seconds(need.home_gb, offer.up_mbps)
         seconds += need.steps * self.step * need.step_factor + need.setup_seconds + need.sample_seconds
         stored = seconds + self._seconds(pull, offer.down_mbps)
-        traffic = offer.down_per_gb * (pull + inward) + offer.up_per_gb * HOME_GB
+        traffic = offer.down_per_gb * (pull + inward) + offer.up_per_gb * (need.home_gb + need.mirror_gb)
         return (offer.gpu_rate * seconds + self._disk(need) * stored) / 3600 + traffic
 
     def wasted(self, need: Need) -> float:
         """Micro-dollars that a boot which comes to nothing costs."""
         pull = self._seconds(need.image_gb, self.offer.down_mbps)
-        hours = (self.offer.gpu_rate * BOOT + self._disk(need) * pull) / 3600
-        return hours + self.offer.down_per_gb * need.image_gb
+        paid = (self.offer.gpu_rate * BOOT + self._disk(need) * (pull + BOOT)) / 3600
+        return paid + self.offer.down_per_gb * need.image_gb
 
     def _seconds(self, gigabytes: float, mbps: float) -> float:
         return gigabytes * 8000 / (self.efficiency * mbps)
@@ -123,6 +123,18 @@ def _offer(dice: random.Random, number: int, kind: Kind) -> Offer:
 def _around(dice: random.Random, middle: float, spread: float, least: float, most: float) -> float:
     """A log-normal draw whose median is `middle`, kept within bounds."""
     return min(most, max(least, middle * dice.lognormvariate(0.0, spread)))
+
+
+def history(hosts: Sequence[Host], rentals: int) -> Known:
+    """What so many rentals of each host would have taught us of it."""
+    return Known(
+        machines={
+            host.offer.machine: Seen(
+                step=Mean(rentals, host.step), link=Mean(rentals, host.efficiency), boot=Mean(rentals, 1 - host.fails)
+            )
+            for host in hosts
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True)
