@@ -17,6 +17,7 @@ from pipeline.ports import Clock, Store
 from pipeline.trainers.bases import base
 
 COLL: Final = "speeds"
+CLEAR: Final = 0.05  # real seconds a step: below it a sandbox's own slowness is what was measured
 MOST: Final = 2000  # machines we remember at a time, the last seen first
 CAS_TRIES: Final = 20
 
@@ -32,7 +33,7 @@ async def learn(
     if machine is None:
         return
     seen = Measured(
-        step=None if step is None else kit.pace.life(step) / base(job.recipe.base).step_factor,
+        step=None if step is None or step < CLEAR else kit.pace.life(step) / base(job.recipe.base).step_factor,
         link=None if mbps is None or machine.down_mbps <= 0 else mbps * kit.pace.factor / machine.down_mbps,
         boot=None if booted is None else float(booted),
     )

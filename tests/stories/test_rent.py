@@ -4,18 +4,23 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+import pytest
+
 from pipeline.domain.faults import Blame, HostFault, HostSilent
 from pipeline.domain.ids import InstanceId, JobId
 from pipeline.domain.job import Job, Machine
 from pipeline.domain.money import micro
 from pipeline.domain.quote import Need, Offer
 from pipeline.domain.recipe import Recipe
+from pipeline.domain.speeds import Mean
 from pipeline.domain.stage import End
+from pipeline.flow.history import History
 from pipeline.flow.records import job_doc
 from pipeline.flow.shuns import Shuns
 from pipeline.flow.stages.rent import LOST
 from pipeline.ports import RentOrder, Sight
 from tests.support.jobs import ANN, ID, PURSE, a_job, accounts_sum, lived, submitted
+from tests.support.training import Run
 from tests.support.virtual import EPOCH, run
 from tests.support.world import World, offer
 
@@ -129,6 +134,17 @@ def test_a_machine_that_failed_one_job_is_not_rented_for_the_next(tmp_path: Path
 
     run(two_jobs())
     assert [each.machine for each in world.rentals] == ["m1", "m2", "m3", "m3"]
+
+
+def test_every_machine_teaches_the_next_quote(tmp_path: Path) -> None:
+    world = Moody(tmp_path, dead_boots=1, runs=[Run(steps=30, seconds_per_step=6.5)])
+    lived(world)
+    known = run(History(world.store, world.clock).known(), world.last_seen)
+    bad, good = (known.machines[each.machine] for each in world.rentals)
+    assert (bad.boot, bad.step.n, good.boot) == (Mean(1, 0.0), 0, Mean(1, 1.0))
+    assert good.step.value == pytest.approx(6.5, rel=0.1)
+    assert known.gpus["RTX 4090"].step == good.step
+    assert good.link.value == pytest.approx(33.7 * 8000 / 120 / 2000, rel=0.1)  # the small world takes two minutes
 
 
 def test_the_third_host_fault_of_one_person_and_one_owner_stops_and_pages(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pipeline.domain.faults import HostFault
 from pipeline.domain.job import Job
 from pipeline.domain.progress import Progress
 from pipeline.domain.speeds import EFFICIENCY
+from pipeline.flow.history import learn
 from pipeline.flow.kit import Kit
 from pipeline.flow.stages.common import at_host, awake, lease_of, machine_of
 from pipeline.flow.stages.upload import start_fetch
@@ -54,14 +55,22 @@ async def _watched(job: Job, kit: Kit, host: Host, sizes: Sequence[int]) -> bool
         took = (now - began).total_seconds()
         await _note(kit, best, total, best - first, took)
         if look.failed is not None:
+            await _learned(job, kit, (best - first) / total, took)
             return look.failed == 0 and best == total
         if not look.alive:
             return False
         stalled = (now - moved_at).total_seconds() > kit.pace.seconds(STALLED)
         tried = took > max(OWN_SLOWNESS, kit.pace.seconds(TRIAL)) and best < NEARLY * total
         if stalled or (tried and (best - first) * expected * PATIENCE < total * took):
+            await _learned(job, kit, (best - first) / total, took)
             raise HostFault("fetch-slow", got=best, total=total)
         await asyncio.sleep(kit.pace.seconds(EVERY))
+
+
+async def _learned(job: Job, kit: Kit, part: float, seconds: float) -> None:
+    """How fast this line was, for the next quote. A look or two measured nothing."""
+    if seconds > max(OWN_SLOWNESS, kit.pace.seconds(TRIAL)):
+        await learn(job, kit, mbps=base(job.recipe.base).download_gb * 8000 * part / seconds)
 
 
 def _expected(job: Job) -> float:

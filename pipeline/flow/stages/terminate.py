@@ -23,10 +23,10 @@ PATIENCE = 120.0  # seconds; then the reaper takes over and the story goes on
 async def play(job: Job, kit: Kit) -> Job:
     """Ask the market, not our memory: a crash may have lost the id, never the label."""
     await release_early(job, kit)
-    if _host_failed(job):
-        await _remember(job, kit)
     if job.machine is not None:
-        return _without(await _returned(job, kit, job.machine.instance), kit)
+        job = await _returned(job, kit, job.machine.instance)
+        await _remember(job, kit)
+        return _without(job, kit)
     while (instance := await _by_label(job, kit)) is not None:  # a refused create may have left a second one
         job = await _returned(job, kit, instance)
     return job
@@ -59,9 +59,12 @@ def _host_failed(job: Job) -> bool:
 
 
 async def _remember(job: Job, kit: Kit) -> None:
-    await shuns.failed(job, kit)
-    if job.machine and not job.machine.host_key:
-        await history.learn(job, kit, booted=False)
+    """What this rental taught: a machine that failed is shunned; one that was left while it booted taught nothing."""
+    booted = job.machine is not None and bool(job.machine.host_key)
+    if _host_failed(job):
+        await shuns.failed(job, kit)
+    if booted or _host_failed(job):
+        await history.learn(job, kit, booted=booted)
 
 
 async def _gone(kit: Kit, instance: InstanceId) -> bool:

@@ -10,6 +10,7 @@ from pipeline.domain.faults import HostFault, HostSilent, OperatorFault
 from pipeline.domain.job import Ending, Job
 from pipeline.domain.progress import Progress, stepped
 from pipeline.domain.stage import End, Wish
+from pipeline.flow.history import learn
 from pipeline.flow.kit import Kit, sample_seconds
 from pipeline.flow.stages.common import at_host, awake, lease_of
 from pipeline.ports import Host
@@ -40,6 +41,22 @@ class Watch:
     saves: int = 0
     complete_sets: int = 0
     tail: bytes = b""
+    first: tuple[datetime, int] | None = None  # when we first saw a step, and which
+    latest: tuple[datetime, int] | None = None
+
+    @property
+    def seconds_per_step(self) -> float | None:
+        """Of all that we saw happen, saves included: what the next quote should count on."""
+        if self.first is None or self.latest is None:
+            return None
+        return (self.latest[0] - self.first[0]).total_seconds() / (self.latest[1] - self.first[1])
+
+    def clocked(self, now: datetime) -> None:
+        if self.progress is None or self.progress.unit != "step":
+            return
+        self.first = self.first or (now, self.progress.done)
+        if self.progress.done > (self.latest or self.first)[1]:
+            self.latest = (now, self.progress.done)
 
 
 async def play(job: Job, kit: Kit) -> Job:
@@ -55,6 +72,8 @@ async def play(job: Job, kit: Kit) -> Job:
             if job.wish is Wish.STOP:
                 return await _stop(job, kit, host, watch)
             await asyncio.sleep(kit.pace.seconds(EVERY))
+    if watch.seconds_per_step:
+        await learn(job, kit, step=watch.seconds_per_step)
     return job
 
 
@@ -62,6 +81,7 @@ async def _look(job: Job, kit: Kit, host: Host, watch: Watch) -> bool:
     """Read all there is. True: the run is over and left something. Raises when it ended badly or will not end."""
     look = await _caught_up(job, kit, host, watch)
     now = kit.now()
+    watch.clocked(now)
     if watch.progress:
         await kit.journal.note(watch.progress)
     watch.vanished = watch.vanished + 1 if look.code is None and not look.alive else 0
