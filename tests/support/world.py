@@ -93,6 +93,7 @@ class World:
     offers_now: list[Offer] = field(default_factory=lambda: [offer(n, 0.3 + n / 100) for n in range(1, 20)])
     boot_seconds: float = 90.0
     fetch_seconds: float = 120.0
+    box: "type[Box]" = field(default_factory=lambda: Box)
     box_key: str = "only-for-this-box"  # what a box proves itself with; another one in the mouth of a middle man
     tflops: float = 160.0  # 0: torch sees no GPU
     dead_boots: int = 0  # so many first machines never answer
@@ -229,7 +230,7 @@ class World:
         if rented.started is not None and self.blips:
             self.blips -= 1
             raise HostSilent("ssh-unreachable")
-        yield Box(self, rented)
+        yield self.box(self, rented)
 
     # --- Hub
 
