@@ -7,11 +7,11 @@ from tests.bench.cards import cards
 from tests.bench.demo import demo
 from tests.bench.market import market
 from tests.bench.row import Row
-from tests.bench.ssh import crowds, files, polls
+from tests.bench.ssh import crowds, files, homeward, polls
 from tests.bench.start import start
 from tests.bench.startup import startup
 
 FIGURES: Mapping[str, Callable[[], list[Row]]] = {
     "startup": startup, "cards": cards, "demo": demo, "market": market, "boots": boots,
-    "ssh-files": files, "ssh-crowds": crowds, "ssh-polls": polls, "first-step": start,
+    "ssh-files": files, "ssh-crowds": crowds, "ssh-polls": polls, "ssh-homeward": homeward, "first-step": start,
 }  # fmt: skip

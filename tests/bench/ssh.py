@@ -17,14 +17,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from pipeline.adapters.ssh import SshHosts
+from pipeline.adapters.ssh import SshHost, SshHosts
 from pipeline.domain.ids import JobId
-from pipeline.ports import Host
 from pipeline.trainers import aitoolkit
 from pipeline.trainers.box import Command, folder
 from pipeline.trainers.lease import FOLDER as LEASE
 from pipeline.trainers.lease import Lease
 from tests.bench.client import CAP, ROOM, machine
+from tests.bench.homeward import bring
 from tests.bench.row import Pairs, Row, most, paired, skipped
 from tests.bench.yonder import SSHD, crowd_server, sshd, thin_line
 from tests.support.training import bar
@@ -38,6 +38,9 @@ JOB: Final = JobId("k3v9q0000000")
 POLLS, EVERY = 60, 5.0
 STEP: Final = 3.25  # seconds, of an RTX 4090
 CIPHER: Final = "aes128-gcm@openssh.com"  # the one we prefer: scp must not win or lose by another
+
+
+Way = Callable[[SshHost, str, Path], Awaitable[object]]
 
 
 class Yard:
@@ -65,9 +68,7 @@ def files() -> list[Row]:
     if SSHD is None:
         return [skipped("171 MB home", "no sshd (Debian: openssh-server)")]
     with yard() as place, thin_line(place.port, rtt_ms=RTT, mbit=MBIT) as far:
-        source = place.home / FILE
-        source.parent.mkdir(parents=True)
-        source.write_bytes(os.urandom(SIZE))
+        _lay(place)
         near, wide = _beside_scp(place, place.port), _beside_scp(place, far)
         peaks = [_child("haul", place.key, far, FILE)["peak_mb"] for _ in range(3)]
     return [
@@ -77,34 +78,46 @@ def files() -> list[Row]:
     ]
 
 
+def homeward() -> list[Row]:
+    """The same with the prototype of homeward.py: what `Hosts.get` could be."""
+    if SSHD is None:
+        return [skipped("171 MB, prototype", "no sshd (Debian: openssh-server)")]
+    with yard() as place, thin_line(place.port, rtt_ms=RTT, mbit=MBIT) as far:
+        _lay(place)
+        near, wide = _beside_scp(place, place.port, bring), _beside_scp(place, far, bring)
+    return [
+        Row("171 MB, prototype, loopback", near.ratio, "x scp", detail=_said(near)),
+        Row("171 MB, prototype, 80 ms", wide.ratio, "x scp", detail=_said(wide)),
+    ]
+
+
 def _said(pairs: Pairs) -> str:
     ours, theirs = statistics.median(pairs.ours), statistics.median(pairs.theirs)
     return f"{ours:.2f} s, sha256 at both ends in it; scp {theirs:.2f} s, without; {pairs.spread}"
 
 
-def _beside_scp(place: Yard, port: int) -> Pairs:
+def _lay(place: Yard) -> None:
+    source = place.home / FILE
+    source.parent.mkdir(parents=True)
+    source.write_bytes(os.urandom(SIZE))
+
+
+async def _get(host: SshHost, remote: str, to: Path) -> object:
+    return await host.get(remote, to, cap=CAP)
+
+
+def _beside_scp(place: Yard, port: int, way: Way = _get) -> Pairs:
     """Pairs of seconds. Ours on a machine that is open already, as COLLECT has it; scp logs in, as it must."""
 
-    def ours() -> float:
-        return asyncio.run(_opened(place, port, lambda host: _timed(host, place.root / "home")))
+    async def ours() -> float:
+        async with place.hosts.open(machine(port)) as host:
+            began = time.perf_counter()
+            await way(host, FILE, place.root / "home")
+            taken = time.perf_counter() - began
+        (place.root / "home").unlink()
+        return taken
 
-    def theirs() -> float:
-        return _scp(place, port)
-
-    return paired(ours, theirs, PAIRS)
-
-
-async def _opened(place: Yard, port: int, work: Callable[[Host], Awaitable[float]]) -> float:
-    async with place.hosts.open(machine(port)) as host:
-        return await work(host)
-
-
-async def _timed(host: Host, to: Path) -> float:
-    began = time.perf_counter()
-    await host.get(FILE, to, cap=CAP)
-    taken = time.perf_counter() - began
-    to.unlink()
-    return taken
+    return paired(lambda: asyncio.run(ours()), lambda: _scp(place, port), PAIRS)
 
 
 def _scp(place: Yard, port: int) -> float:
