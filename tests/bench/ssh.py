@@ -26,7 +26,7 @@ from pipeline.trainers.lease import Lease
 from tests.bench.client import CAP, ROOM, machine
 from tests.bench.homeward import bring
 from tests.bench.row import Pairs, Row, most, paired, skipped
-from tests.bench.yonder import SSHD, crowd_server, sshd, thin_line
+from tests.bench.yonder import NO_SSHD, SSHD, crowd_server, sshd, thin_line
 from tests.support.training import bar
 from tests.support.wire import wire
 
@@ -66,7 +66,7 @@ def yard() -> Iterator[Yard]:
 def files() -> list[Row]:
     """171 MB home beside scp, and what it weighs meanwhile."""
     if SSHD is None:
-        return [skipped("171 MB home", "no sshd (Debian: openssh-server)")]
+        return [skipped("171 MB home", NO_SSHD)]
     with yard() as place, thin_line(place.port, rtt_ms=RTT, mbit=MBIT) as far:
         _lay(place)
         near, wide = _beside_scp(place, place.port), _beside_scp(place, far)
@@ -81,7 +81,7 @@ def files() -> list[Row]:
 def homeward() -> list[Row]:
     """The same with the prototype of homeward.py: what `Hosts.get` could be."""
     if SSHD is None:
-        return [skipped("171 MB, prototype", "no sshd (Debian: openssh-server)")]
+        return [skipped("171 MB, prototype", NO_SSHD)]
     with yard() as place, thin_line(place.port, rtt_ms=RTT, mbit=MBIT) as far:
         _lay(place)
         near, wide = _beside_scp(place, place.port, bring), _beside_scp(place, far, bring)
@@ -158,7 +158,7 @@ def crowds() -> list[Row]:
 def polls() -> list[Row]:
     """One look at a training at 80 ms, and the bytes of an hour of looks: the real poll, in the pump that stays."""
     if SSHD is None:
-        return [skipped("a pump's answer at 80 ms", "no sshd (Debian: openssh-server)")]
+        return [skipped("a pump's answer at 80 ms", NO_SSHD)]
     with yard() as place:
         for name in (folder(JOB), LEASE):
             (place.home / name).mkdir(parents=True)

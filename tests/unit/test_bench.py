@@ -2,7 +2,9 @@
 
 import pytest
 
+from tests.bench.client import machine
 from tests.bench.row import Pairs, least, most, paired, percentile, skipped
+from tests.bench.start import Spans
 
 
 def test_a_limit_is_held_from_the_right_side() -> None:
@@ -39,3 +41,12 @@ def test_pairs_take_turns_in_going_first() -> None:
 @pytest.mark.parametrize(("percent", "value"), [(50, 50), (99, 99), (100, 100), (0.5, 1)])
 def test_a_percentile_is_one_of_the_values(percent: float, value: int) -> None:
     assert percentile(list(range(100, 0, -1)), percent) == value
+
+
+def test_what_the_sandbox_was_told_to_take_is_not_ours() -> None:
+    spans = Spans(whole=100, boot=60, fetch=20, load=10)
+    assert (spans.told, spans.gaps) == (90, 2.0)
+
+
+def test_each_machine_of_a_crowd_is_one_of_its_own() -> None:
+    assert len({machine(22, number).instance for number in range(5)}) == 5
