@@ -12,7 +12,7 @@ import re
 from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Final, Protocol, TypeVar
+from typing import IO, Final, Protocol, TypeVar
 
 from pipeline.domain.faults import HostFault, HostSilent, OperatorFault
 from pipeline.domain.ids import Sha256
@@ -26,8 +26,10 @@ SILENCE: Final = 30.0  # seconds without a byte
 SLOWEST: Final = 20_000  # bytes a second, over WATCH seconds
 WATCH: Final = 60.0
 LONGEST: Final = 6 * 3600.0  # on the box; ours is the watch
-BULK: Final = 1024 * 1024  # bytes from which a file is worth a connection of its own
+BULK: Final = 16 * 1024 * 1024  # what may be larger is worth a connection of its own
 BLOCK: Final = 256 * 1024
+CLAIM: Final = 60.0  # seconds for a file's size
+TOLD: Final = 200  # bytes around a file's own: its size, its hash
 ABSENT: Final = 7  # exit code of ours
 LISTING_CAP: Final = 160  # bytes a line
 
@@ -38,6 +40,7 @@ class Pipe(Protocol):
     async def read(self, most: int = BLOCK) -> bytes: ...
     async def write(self, chunk: bytes) -> None: ...
     def end(self) -> None: ...
+    async def line(self, *, most: int, name: str) -> bytes: ...
     async def code(self) -> int: ...
 
 
@@ -146,13 +149,9 @@ def _told(found: Mapping[str, int], key: str) -> int:
 async def get(box: Box, remote: str, local: Path, cap: int) -> Sha256:
     """Bring `remote` to `local`, at most `cap` bytes of it. Goes on where an earlier try ended."""
     name, part = plain(remote), local.with_name(f"{local.name}.part")
-    size, digest = await _claimed(box, name)
-    if size > cap:
-        raise HostFault("file-too-big", size=size, cap=cap)
     for _ in range(2):
-        resumed = await _fetch(box, name, part, size)
-        found = await asyncio.to_thread(sha256, part)
-        if found == digest:
+        resumed, found, told = await _fetch(box, name, part, cap)
+        if found == told:
             with _ours():
                 await asyncio.to_thread(_keep, part, local)
             return found
@@ -162,43 +161,72 @@ async def get(box: Box, remote: str, local: Path, cap: int) -> Sha256:
     raise HostFault("file-changed")
 
 
-async def _claimed(box: Box, name: str) -> tuple[int, Sha256]:
-    """What the box says a file's size and hash are. A log may grow meanwhile: both are of the same first bytes."""
-    script = f'test -f {name} || exit {ABSENT}; s=$(stat -c %s {name}); echo "size=$s"; head -c $s {name} | sha256sum'
-    said = await box.run(Command("claim", script, seconds=120))
-    if said.code == ABSENT:
-        raise HostFault("box-file-missing", file=name[2:])
-    digest = re.search(rb"^[0-9a-f]{64}\b", said.out, re.MULTILINE)
-    size = _told(numbers(said.out), "size")
-    if digest is None or size < 0:
-        raise HostSilent("ssh-lost", why="no-answer")
-    return size, Sha256(digest.group().decode("ascii"))
+async def _fetch(box: Box, name: str, part: Path, cap: int) -> tuple[bool, Sha256, Sha256]:
+    """Append what is missing to `part`: whether some of it was there, its hash, and the box's.
 
-
-async def _fetch(box: Box, name: str, part: Path, size: int) -> bool:
-    """Append what is missing to `part`; True when some of it was there. Raises when more or less than `size` came."""
+    One channel, one way: the size, the bytes, then the hash, which the box works out while it sends, as we do.
+    """
     with _ours():
         part.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b")
     with file:
-        done = file.seek(0, os.SEEK_END)
-        if done > size:
-            done = file.truncate(0)
-        resumed, watch = done > 0, Watch()
-        file.seek(done)
-        script = f"tail -c +{done + 1} {name} | head -c {size - done}"
-        async with box.channel(script, LONGEST, wide=size - done > BULK) as pipe:
+        digest = hashlib.sha256()
+        done = await asyncio.to_thread(_had, file, digest)
+        async with box.channel(_sending(name, done, cap), LONGEST, wide=cap > BULK) as pipe:
             pipe.end()
+            size = await _claimed(pipe, name, cap)
+            if done > size:
+                done, digest = file.truncate(0), hashlib.sha256()  # of another file: the box sends from the start
+                file.seek(0)
+            resumed, watch, told = done > 0, Watch(), b""
             while chunk := await _within(SILENCE, pipe.read()):
-                done += len(chunk)
-                if done > size:
-                    raise HostFault("file-too-big", size=done, cap=size)
+                mine, told = chunk[: size - done], told + chunk[size - done :]
+                if len(told) > TOLD:
+                    raise HostFault("file-too-big", size=done + len(told), cap=size)
                 with _ours():
-                    file.write(chunk)
+                    file.write(mine)
+                digest.update(mine)
+                done += len(mine)
                 watch.moved(len(chunk))
-    if done != size:
+    said = re.match(rb"[0-9a-f]{64}\b", told)
+    if done != size or not said:
         raise HostSilent("ssh-lost", why="cut")
-    return resumed
+    return resumed, Sha256(digest.hexdigest()), Sha256(said.group().decode("ascii"))
+
+
+def _sending(name: str, done: int, cap: int) -> str:
+    """A log may grow meanwhile: size, bytes and hash are of the same first bytes. `dd` counts, in large blocks."""
+    return f"""test -f {name} || exit {ABSENT}
+s=$(stat -c %s {name}); echo "size=$s"; test "$s" -le {cap} || exit 0
+skip={done}; test "$s" -ge "$skip" || skip=0
+exec 3>&1
+dd if={name} bs=256K iflag=skip_bytes,count_bytes skip=$skip count=$((s - skip)) status=none >&3 &
+h=$(dd if={name} bs=256K iflag=count_bytes count="$s" status=none | sha256sum)
+wait
+echo "$h" """
+
+
+async def _claimed(pipe: Pipe, name: str, cap: int) -> int:
+    """The size as the box says it, which only ever makes us stop earlier."""
+    try:
+        head = await _within(CLAIM, pipe.line(most=TOLD, name="get"))
+    except HostSilent:
+        if await _within(SILENCE, pipe.code()) == ABSENT:
+            raise HostFault("box-file-missing", file=name[2:]) from None
+        raise
+    size = numbers(head).get("size", -1)
+    if size < 0:
+        raise HostSilent("ssh-lost", why="no-answer")
+    if size > cap:
+        raise HostFault("file-too-big", size=size, cap=cap)
+    return size
+
+
+def _had(file: IO[bytes], digest: "hashlib._Hash") -> int:
+    """Bytes of an earlier try, put through `digest`."""
+    while chunk := file.read(BLOCK):
+        digest.update(chunk)
+    return file.tell()
 
 
 async def _within(seconds: float, work: Awaitable[T]) -> T:

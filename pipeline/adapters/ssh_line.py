@@ -18,7 +18,7 @@ READY: Final = b"\nts-ready\n"  # what comes before it is a login shell's chatte
 OVERDUE: Final = frozenset({124, 137})  # how `timeout` says that it had to end a script
 NOISE_CAP: Final = 16 * 1024
 WINDOW: Final = 256 * 1024  # of an answer: what may be on its way when the cap is reached
-WIDE: Final = 16 * 1024 * 1024  # of a download: asyncssh's own 2 MiB caps it at 12 MB/s over 80 ms (facts/ssh.md)
+WIDE: Final = 8 * 1024 * 1024  # of a download: asyncssh's own 2 MiB caps it at 12 MB/s over 80 ms (facts/ssh.md)
 GRACE: Final = 15.0  # seconds beyond a command's own limit, for the line
 CHANNELS: Final = 6  # at once on a connection: sshd allows ten, one is the pump's, and it counts a left one for a while
 ROOM: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds between tries for a channel on a connection that is full
@@ -181,15 +181,17 @@ class Channel:
     async def line(self, *, most: int, name: str) -> bytes:
         """One line, without its end. Raises HostFault("output-too-big"), HostSilent("ssh-lost") when it never ends."""
         seen = bytearray()
-        while b"\n" not in seen:
+        while (end := seen.find(b"\n")) < 0:
+            if len(seen) > most:
+                break
             chunk = await self.read()
             if not chunk:
-                raise HostSilent("ssh-lost", why="pump-ended")
+                raise HostSilent("ssh-lost", why="ended")
             seen += chunk
-            if len(seen) > most:
-                raise HostFault("output-too-big", command=name, cap=most)
-        found, _, self._ahead = bytes(seen).partition(b"\n")
-        return found
+        if not 0 <= end <= most:
+            raise HostFault("output-too-big", command=name, cap=most)
+        self._ahead = bytes(seen[end + 1 :])
+        return bytes(seen[:end])
 
     async def write(self, chunk: bytes) -> None:
         self._writer.write(chunk)
