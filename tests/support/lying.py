@@ -1,5 +1,6 @@
 """The small world, where the market and its hosts lie: by the rental's ordinal, or so many times in a row."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -61,6 +62,7 @@ class LyingWorld(World):
     lingers: float = 0.0  # seconds for which a destroyed row is still shown
     blind_looks: int = 0  # so many looks by id get no answer
     wiped: set[InstanceId] = field(default_factory=set)  # rentals whose key was wiped and attached again
+    meant: Counter[str] = field(default_factory=Counter)  # label -> creates that were not clearly refused
     resumed: set[InstanceId] = field(default_factory=set)
     undone: dict[InstanceId, datetime] = field(default_factory=dict)
 
@@ -139,11 +141,19 @@ class LyingWorld(World):
     # --- what is done
 
     async def rent(self, offer: Offer, order: RentOrder, need: Need, now: datetime) -> Machine:
+        try:
+            machine = await self._rent(offer, order, need, now)
+        except HostSilent:
+            self.meant[order.label] += 1  # it may have happened
+            raise
+        self.meant[order.label] += 1
+        return machine
+
+    async def _rent(self, offer: Offer, order: RentOrder, need: Need, now: datetime) -> Machine:
         if await self.credit() <= 0:
             raise OperatorFault("market-credit")
         if self.refused_504:
             self.refused_504 -= 1
-            self.creates[order.label] = self.creates.get(order.label, 0) + 1
             raise HostSilent("rent-unanswered")
         machine = await super().rent(offer, order, need, now)
         if self.made_504:
@@ -152,7 +162,6 @@ class LyingWorld(World):
         if self.stopped_creates:  # the adapter undoes it before it says so
             self.stopped_creates -= 1
             self.rentals[-1].destroyed = now
-            self.creates[order.label] -= 1  # a refusal, as the port tells it: the next offer may be asked for
             raise HostFault("offer-gone")
         keyless = self.plot(self.rentals[-1]) is Plot.KEYLESS
         return replace(machine, key="") if keyless else machine
