@@ -47,7 +47,7 @@ class Screen:
             yield
             return
         before = termios.tcgetattr(self.keys)
-        tty.setraw(self.keys)
+        tty.setraw(self.keys, termios.TCSANOW)  # what was typed ahead is not thrown away
         try:
             yield
         finally:

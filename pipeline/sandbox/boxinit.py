@@ -7,12 +7,14 @@ everything a box starts, however detached, so each process it kills is one that 
 """
 
 import ctypes
+import fcntl
 import json
 import os
 import select
 import signal
 import socket
 import sys
+import termios
 from typing import Any
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -28,6 +30,8 @@ def begin(request: dict[str, Any], streams: list[int]) -> int:
         os.setsid()
         for deaf in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores both, and exec would hand that on
             signal.signal(deaf, signal.SIG_DFL)
+        if os.isatty(streams[0]):
+            fcntl.ioctl(streams[0], termios.TIOCSCTTY, 0)  # Ctrl-C and a changed size reach who is in front
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
         os.chdir(request["cwd"])

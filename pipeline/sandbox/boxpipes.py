@@ -1,10 +1,12 @@
-"""Carries bytes between an SSH session and the three pipes of a command, each way as slow as the slower side.
+"""Carries bytes between an SSH session and a command's pipes or terminal, each way as slow as the slower side.
 
 asyncssh's own `redirect` lost the end of larger streams (2.24.1: 950,272 of 1,024,000 bytes came back from `cat`).
 """
 
 import asyncio
 import os
+import termios
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -41,7 +43,39 @@ class Pipes:
         return code
 
 
-async def _into(stdin: asyncssh.SSHReader[bytes], descriptor: int) -> None:
+class Terminal:
+    """The same as a terminal, for a session that asked for one: its size is the caller's, and follows it."""
+
+    def __init__(self, session: Session) -> None:
+        self._master, slave = os.openpty()
+        self.theirs = (slave, slave, slave)
+        width, height, *_ = session.get_terminal_size()
+        self._resize(width, height)
+
+    def handed_over(self) -> None:
+        os.close(self.theirs[0])
+
+    async def carry(self, session: Session, ending: asyncio.Future[int]) -> int:
+        keys = os.dup(self._master)
+        async with asyncio.TaskGroup() as ways:
+            into = ways.create_task(_into(session.stdin, keys, self._resize))
+            out = ways.create_task(_out(self._master, session.stdout))  # a dead terminal reads as an error: its end
+            code = await ending
+            await asyncio.wait([out])
+            into.cancel()
+        return code
+
+    def _resize(self, width: int, height: int) -> None:
+        termios.tcsetwinsize(self._master, (height, width))
+
+
+def _no_size(width: int, height: int) -> None:
+    """Pipes have none."""
+
+
+async def _into(
+    stdin: asyncssh.SSHReader[bytes], descriptor: int, resize: Callable[[int, int], None] = _no_size
+) -> None:
     loop = asyncio.get_running_loop()
     transport, protocol = await loop.connect_write_pipe(
         lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), os.fdopen(descriptor, "wb", 0)
@@ -49,11 +83,20 @@ async def _into(stdin: asyncssh.SSHReader[bytes], descriptor: int) -> None:
     writer = asyncio.StreamWriter(transport, protocol, None, loop)
     try:
         with suppress(OSError, asyncssh.Error):  # the command stopped reading, or the caller left
-            while data := await stdin.read(CHUNK):
+            while data := await _typed(stdin, resize):
                 writer.write(data)
                 await writer.drain()
     finally:
         writer.close()
+
+
+async def _typed(stdin: asyncssh.SSHReader[bytes], resize: Callable[[int, int], None]) -> bytes:
+    """What comes next; asyncssh tells of a new size in between as an exception."""
+    while True:
+        try:
+            return await stdin.read(CHUNK)
+        except asyncssh.TerminalSizeChanged as changed:
+            resize(changed.width, changed.height)
 
 
 async def _out(descriptor: int, writer: asyncssh.SSHWriter[bytes]) -> None:

@@ -12,7 +12,7 @@ import asyncssh
 
 from pipeline.sandbox.boxfiles import BoxFiles, Build, furnish, search_path
 from pipeline.sandbox.boxlife import Processes
-from pipeline.sandbox.boxpipes import Pipes, Session
+from pipeline.sandbox.boxpipes import Pipes, Session, Terminal
 
 LOOPBACK: Final = "127.0.0.1"
 ELSEWHERE: Final = "127.0.0.2"  # this machine, too
@@ -170,7 +170,7 @@ class Box:
         """Run one command, as sshd does; the caller may leave, the command stays."""
         assert self._processes is not None
         argv = ("bash", "-c", session.command) if session.command is not None else ("bash",)
-        pipes = Pipes()
+        pipes = Terminal(session) if session.get_terminal_type() else Pipes()
         ending = self._processes.run(argv, pipes.theirs)
         pipes.handed_over()
         code = await pipes.carry(session, ending)
