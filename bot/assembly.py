@@ -1,12 +1,11 @@
 """The composition root: settings -> adapters -> kit -> engine, notifier, desk. The one place where objects meet."""
 
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
+from bot.books import Books, books, installation, the
 from bot.desk import Desk, Premises
 from notifier.modelcard import CardWriter
 from notifier.ports import Courier
@@ -14,59 +13,24 @@ from notifier.relay import Relay
 from notifier.shown import Shown
 from notifier.words import Words
 from pipeline.adapters import providers, publishers
-from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.discover import discover
 from pipeline.adapters.hub import build as build_hub
 from pipeline.adapters.lock import only_runner
-from pipeline.adapters.redact import secrets
 from pipeline.adapters.ssh import SshHosts
-from pipeline.adapters.stores.sqlite import SqliteStore
 from pipeline.adapters.workshop import ChildWorkshop
-from pipeline.domain.ids import JobId, spell
+from pipeline.domain.ids import JobId
 from pipeline.domain.job import Job
-from pipeline.domain.money import Points
-from pipeline.flow.accounts import Accounts
-from pipeline.flow.catalogue import Catalogue
 from pipeline.flow.drafts import Drafts
 from pipeline.flow.engine import LocalEngine
 from pipeline.flow.intake import Intake, Terms
 from pipeline.flow.journal import Journal, load_job
 from pipeline.flow.kit import Kit
-from pipeline.flow.leases import Leases
-from pipeline.flow.ledger import Ledger
 from pipeline.flow.nursery import Nursery, nursery
-from pipeline.flow.reaper import Reaper
-from pipeline.flow.records import COLLECTIONS
 from pipeline.flow.spool import Spool
 from pipeline.flow.story import tell
 from pipeline.flow.sweeps import Sweeps
-from pipeline.ports import Clock, House, Pace, Provider, Publisher, Store
-from pipeline.settings import BadSettings, Settings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Books:
-    """What needs no network: the store, money and people. Enough for `grant`, beside a running bot."""
-
-    settings: Settings
-    clock: Clock
-    dice: random.Random
-    store: Store
-    ledger: Ledger
-    accounts: Accounts
-    catalogue: Catalogue
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trade:
-    """Books and the market: what operators' commands need. Beside a running bot, too."""
-
-    books: Books
-    house: House
-    provider: Provider
-    pace: Pace
-    leases: Leases
-    reaper: Reaper
+from pipeline.ports import House, Provider, Publisher
+from pipeline.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,47 +50,13 @@ class Station:
 
 
 @asynccontextmanager
-async def books(settings: Settings) -> AsyncIterator[Books]:
-    """Open the store and what lives in it alone."""
-    secrets.learn(*settings.secrets)
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    store = await SqliteStore.open(settings.data_dir / "trainstation.db", COLLECTIONS)
-    try:
-        clock, dice = SystemClock(), random.SystemRandom()
-        ledger = Ledger(store, clock, dice)
-        yield Books(
-            settings=settings, clock=clock, dice=dice, store=store, ledger=ledger, catalogue=Catalogue(store),
-            accounts=Accounts(store, ledger, clock, dice, Points(settings.welcome_points)),
-        )  # fmt: skip
-    finally:
-        await store.close()
-
-
-@asynccontextmanager
-async def trade(settings: Settings) -> AsyncIterator[Trade]:
-    """Open the store and the market; no runner's lock, no key pair, no hub."""
-    async with books(settings) as open_books:
-        house = settings.house(f"ts-{await installation(open_books.store, open_books.dice)}")
-        provider = _one(discover(providers, settings), "VAST_API_KEY")
-        store, clock, pace = open_books.store, open_books.clock, settings.rhythm()
-        leases = Leases(store=store, provider=provider, clock=clock, pace=pace, house=house)
-        reaper = Reaper(store=store, provider=provider, clock=clock, pace=pace, house=house, leases=leases)
-        try:
-            yield Trade(
-                books=open_books, house=house, provider=provider, pace=pace, leases=leases, reaper=reaper
-            )  # fmt: skip
-        finally:
-            await provider.close()
-
-
-@asynccontextmanager
 async def station(settings: Settings, couriers: Mapping[str, Courier]) -> AsyncIterator[Station]:
     """Build everything, run jobs, ring the bells, keep messages true; let go of all of it when the block ends."""
     async with AsyncExitStack() as stack:
         open_books = await stack.enter_async_context(books(settings))
         await stack.enter_async_context(only_runner(settings.data_dir))
         house = settings.house(f"ts-{await installation(open_books.store, open_books.dice)}")
-        provider = _one(discover(providers, settings), "VAST_API_KEY")
+        provider = the(discover(providers, settings), "VAST_API_KEY")
         stack.push_async_callback(provider.close)
         tasks = await stack.enter_async_context(nursery())
         whole = _built(open_books, house, provider, couriers, tasks)
@@ -185,7 +115,7 @@ def _teller(
     settings, store, clock = open_books.settings, open_books.store, open_books.clock
     hosts = SshHosts(settings.ssh_key)
     hub = build_hub(settings)
-    publisher: Publisher = _one(discover(publishers, settings), "HF_TOKEN")
+    publisher: Publisher = the(discover(publishers, settings), "HF_TOKEN")
     scribe = CardWriter(Words())
 
     def kit(job: Job) -> Kit:
@@ -202,18 +132,3 @@ def _teller(
             await tell(stored, kit(stored))
 
     return tell_stored
-
-
-async def installation(store: Store, dice: random.Random) -> str:
-    """This installation's id: made once, in every label: two bots on one account leave each other's boxes alone."""
-    await store.create("settings", "installation", {"id": spell(dice.getrandbits(40), 8)})
-    doc = await store.get("settings", "installation")
-    assert doc is not None
-    return str(doc["id"])
-
-
-def _one(found: Mapping[str, Any], setting: str) -> Any:
-    """The plugin there must be."""
-    if not found:
-        raise BadSettings(f"{setting}: is not set")
-    return next(iter(found.values()))

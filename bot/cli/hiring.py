@@ -7,7 +7,7 @@ from bot.cli.market import found, narrowed
 from bot.cli.operate import say
 
 if TYPE_CHECKING:  # keeps --help quick
-    from bot.assembly import Trade
+    from bot.books import Trade
     from pipeline.adapters.ssh import SshHosts
     from pipeline.domain.quote import Explained
     from pipeline.flow.leases import Lease

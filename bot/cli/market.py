@@ -8,7 +8,7 @@ import typer
 from bot.cli.operate import FAILED, OK, number, operate, print_json
 
 if TYPE_CHECKING:  # keeps --help quick
-    from bot.assembly import Trade
+    from bot.books import Trade
     from pipeline.domain.ids import InstanceId
     from pipeline.domain.quote import Explained, Need
     from pipeline.flow.reaper import Claim, Swept

@@ -29,7 +29,7 @@ def grant(
     settings = settings_or_exit()
 
     async def work() -> int:
-        from bot.assembly import books  # noqa: PLC0415  # keeps --help quick
+        from bot.books import books  # noqa: PLC0415  # keeps --help quick
         from pipeline.domain.ids import Identity, spell  # noqa: PLC0415  # keeps --help quick
         from pipeline.domain.money import Points  # noqa: PLC0415  # keeps --help quick
 

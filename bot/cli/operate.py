@@ -11,7 +11,7 @@ import typer
 from bot.cli.common import BAD_SETTINGS, run_until_signal, settings_or_exit
 
 if TYPE_CHECKING:  # keeps --help quick
-    from bot.assembly import Trade
+    from bot.books import Trade
     from pipeline.domain.faults import Fault
 
 OK: Final = 0
@@ -30,7 +30,7 @@ def operate(work: Callable[["Trade"], Awaitable[int]], *, quiet: bool = True) ->
 
     async def whole() -> int:
         from bot import logs  # noqa: PLC0415  # keeps --help quick
-        from bot.assembly import trade  # noqa: PLC0415  # keeps --help quick
+        from bot.books import trade  # noqa: PLC0415  # keeps --help quick
         from pipeline.domain.faults import Fault  # noqa: PLC0415  # keeps --help quick
 
         logs.set_up("critical" if quiet and settings.log_level != "debug" else settings.log_level, settings.log_format)

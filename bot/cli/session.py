@@ -10,7 +10,7 @@ from bot.cli.market import BaseName, Gpu, Json, MaxPrice, Region, Steps
 from bot.cli.operate import FAILED, OK, number, operate, print_json, say
 
 if TYPE_CHECKING:  # keeps --help quick
-    from bot.assembly import Trade
+    from bot.books import Trade
     from pipeline.domain.quote import Explained
     from pipeline.flow.leases import Lease
 

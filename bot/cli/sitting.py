@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import typer
 
-from bot.assembly import Trade
+from bot.books import Trade
 from bot.cli.hiring import Asked
 from bot.cli.operate import FAILED, OK, say
 from notifier.words import Words
