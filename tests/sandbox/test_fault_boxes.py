@@ -12,7 +12,7 @@ from pipeline.domain.faults import HostFault, HostSilent
 from pipeline.domain.job import Machine
 from pipeline.ports import Host, Status
 from pipeline.trainers import box as commands
-from tests.sandbox.test_faults import Scene, against
+from tests.sandbox.fault_scene import Scene, against
 
 Act = Callable[[Scene, SshHosts, Machine], Awaitable[None]]
 
