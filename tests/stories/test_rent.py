@@ -1,25 +1,34 @@
 """RENT: one machine, whatever the market answers or loses; never the same bad one; never a person's own box."""
 
+import asyncio
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
-from pipeline.domain.faults import Blame, HostFault, HostSilent
+from pipeline.domain.faults import Blame, HostFault, HostSilent, OperatorFault
 from pipeline.domain.ids import InstanceId, JobId
 from pipeline.domain.job import Job, Machine
 from pipeline.domain.money import micro
 from pipeline.domain.quote import Need, Offer
 from pipeline.domain.recipe import Recipe
 from pipeline.domain.speeds import Mean
-from pipeline.domain.stage import End
+from pipeline.domain.stage import End, Stage
 from pipeline.flow.history import History
 from pipeline.flow.records import job_doc
 from pipeline.flow.shuns import Shuns
 from pipeline.flow.stages.rent import LOST
 from pipeline.ports import RentOrder, Sight
-from tests.support.jobs import ANN, ID, PURSE, a_job, accounts_sum, lived, submitted
+from tests.stories.test_sweeps import sweeps
+from tests.support.dying import DyingStore
+from tests.support.jobs import ANN, ID, PURSE, a_job, accounts_sum, lived, submitted, survived
+from tests.support.store import MemoryStore
 from tests.support.training import Run
 from tests.support.virtual import EPOCH, run
 from tests.support.world import World, offer
@@ -134,6 +143,51 @@ def test_a_machine_that_failed_one_job_is_not_rented_for_the_next(tmp_path: Path
 
     run(two_jobs())
     assert [each.machine for each in world.rentals] == ["m1", "m2", "m3", "m3"]
+
+
+MOODS = st.fixed_dictionaries(
+    {
+        "snatched": st.integers(0, 15),
+        "deaf": st.integers(0, 3),
+        "keyless": st.integers(0, 3),
+        "unlisted": st.integers(0, 3),
+        "late": st.sampled_from([0.0, 10.0, 60.0]),
+        "blind_for": st.integers(0, 4),
+        "dead_boots": st.integers(0, 3),
+        "refuse_destroy": st.integers(0, 6),
+        "blips": st.integers(0, 2),
+        "runs": st.sampled_from([[Run()], [Run(dies_at=15), Run()], [Run(silent_at=5), Run()]]),
+    }
+)
+
+
+@settings(
+    max_examples=20, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # fmt: skip
+@given(moods=MOODS, death=st.integers(1, 70), moment=st.sampled_from(["before", "after", ""]))
+def test_whatever_the_market_loses_and_whenever_we_die_no_machine_is_left_and_no_attempt_rents_twice(
+    tmp_path: Path, moods: dict[str, object], death: int, moment: str
+) -> None:
+    store = DyingStore(MemoryStore(), **({moment: death} if moment else {}))
+    with TemporaryDirectory(dir=tmp_path) as folder:
+        world = Moody(Path(folder), store=store, **moods)  # type: ignore[arg-type]
+        job = survived(world)
+        store.before = store.after = None
+        run(reaped(world), world.last_seen)
+    assert (job.stage, world.alive) == (Stage.DONE, [])
+    taken = Counter(each.label for each in world.rentals)
+    assert max(taken.values(), default=0) <= 1
+    available, held, total = run(accounts_sum(world), world.last_seen)
+    assert (available, held, total) == (PURSE - job.charged, 0, 0)
+
+
+async def reaped(world: World) -> None:
+    """What is listed too late for its job is the reaper's, within minutes."""
+    for _ in range(10):
+        await asyncio.sleep(120)
+        with suppress(OperatorFault):
+            await sweeps(world).reap()
 
 
 def test_every_machine_teaches_the_next_quote(tmp_path: Path) -> None:
