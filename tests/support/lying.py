@@ -17,6 +17,7 @@ from pipeline.ports import Answer, RentOrder, Sight, Status
 from pipeline.trainers.box import Command
 from tests.support.world import Box, Rented, World
 
+HOUR = timedelta(hours=1)
 AWAY = timedelta(minutes=2)  # until what comes back by itself is back
 
 
@@ -42,7 +43,7 @@ class Plot(Enum):
     SHORT_DISK = auto()
     KEYLESS = auto()  # its create reply holds no key of its own
     HIDDEN = auto()  # nobody sees it for `after` seconds
-    UNLISTED = auto()  # for ever gone from list and look, though it lives and bills
+    UNLISTED = auto()  # gone from list and look for an hour, though it lives and bills
 
 
 BROKEN = {Plot.EXITED, Plot.OFFLINE, Plot.UNKNOWN, Plot.OUTBID, Plot.EXPIRED, Plot.BROKE}
@@ -97,7 +98,7 @@ class LyingWorld(World):
         young = now - rented.since < timedelta(seconds=self.after)
         return (
             (plot is Plot.HIDDEN and young)
-            or (plot is Plot.UNLISTED and self.struck(rented))
+            or (plot is Plot.UNLISTED and timedelta() < self.ran(rented) < HOUR)
             or self.undone.get(rented.instance, now) > now
         )
 
