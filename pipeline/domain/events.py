@@ -24,7 +24,6 @@ class StageReached:
 class MachineRented:
     gpu: str
     micro_usd_per_hour: MicroUsd
-    adopted: bool = False
     kind: Literal["rented"] = "rented"
 
 

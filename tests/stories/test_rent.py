@@ -31,7 +31,7 @@ from tests.support.jobs import ANN, ID, PURSE, a_job, accounts_sum, lived, submi
 from tests.support.store import MemoryStore
 from tests.support.training import Run
 from tests.support.virtual import EPOCH, run
-from tests.support.world import World, offer
+from tests.support.world import Rented, World, offer
 
 SIMPLE = Recipe(trigger="mytrigger", steps=30)
 
@@ -114,6 +114,21 @@ def test_a_lost_rental_that_is_listed_late_is_found_after_settling(tmp_path: Pat
     world = Moody(tmp_path, deaf=1, late=15.0)
     job = lived(world)
     assert (outcome(job), len(world.rentals), world.alive) == ((End.DONE, ""), 2, [])
+
+
+def test_everything_that_carries_the_label_of_a_lost_attempt_is_destroyed(tmp_path: Path) -> None:
+    class Doubling(Moody):
+        async def rent(self, offer: Offer, order: RentOrder, need: Need, now: datetime) -> Machine:
+            if not self.rentals:
+                self.rentals.append(
+                    Rented(instance=InstanceId("left"), machine=offer.machine, label=order.label, since=now)
+                )
+                offer = self.offers_now[1]
+            return await super().rent(offer, order, need, now)
+
+    world = Doubling(tmp_path, deaf=2)
+    job = lived(world)
+    assert (outcome(job), len(world.rentals), world.alive) == ((End.DONE, ""), 3, [])
 
 
 def test_while_the_market_is_blind_nothing_is_rented_and_nothing_declared_gone(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from pipeline.domain.faults import HostFault
 from pipeline.domain.job import Job, Machine
+from pipeline.domain.quote import deadline
 from pipeline.domain.stage import Stage
 from pipeline.flow.kit import Kit
 from pipeline.ports import Host
@@ -15,7 +16,6 @@ from pipeline.trainers.lease import Lease
 LEASE = 45 * 60.0  # seconds a box lives without a word from us
 CARRYING = 3 * 3600.0  # the same while its files come home, and nobody polls
 SPARE = 30 * 60.0  # beyond the job's deadline
-DEADLINE = 2.0  # times the slow estimate: as long as an offer must last to be taken
 LOOK = 20.0  # of the watchman
 OWN_SLOWNESS = 20.0  # real seconds: logins and processes of ours do not get faster with the sandbox
 
@@ -41,7 +41,7 @@ def lease_of(job: Job, kit: Kit) -> Lease:
     alone = CARRYING if job.stage is Stage.COLLECT else LEASE
     return Lease(
         lapses=max(OWN_SLOWNESS, kit.pace.seconds(alone)),
-        ends=max(6 * OWN_SLOWNESS, kit.pace.seconds(DEADLINE * job.quote.slow_seconds + SPARE)),
+        ends=max(6 * OWN_SLOWNESS, kit.pace.seconds(deadline(job.quote.slow_seconds) + SPARE)),
         every=max(0.5, kit.pace.seconds(LOOK)),
     )
 
