@@ -1,8 +1,9 @@
 """Files to and from a box, over plain channels.
 
-`cat` into a wide window beat SFTP here in every column: 0.54x of scp's time against 0.83x on loopback, 0.85x against
-1.67x over 80 ms (facts/ssh.md); it resumes by an offset, and images without an SFTP server exist. What a box claims
-about a file only ever makes us stop earlier: the cap counts bytes that came.
+A file comes home in one channel: size, bytes, hash. Beside SFTP with 32 requests on their way it was measured against a
+real sshd (171 MB, 7 pairs each, tests/bench/ssh.py): 0.85x of scp's time over 80 ms and 200 Mbit/s against 0.93x, at a
+quarter of the memory; it resumes by an offset, and images without an SFTP server exist. What a box claims about a file
+only ever makes us stop earlier: the cap counts bytes that came.
 """
 
 import asyncio
@@ -195,13 +196,17 @@ async def _fetch(box: Box, name: str, part: Path, cap: int) -> tuple[bool, Sha25
 
 
 def _sending(name: str, done: int, cap: int) -> str:
-    """A log may grow meanwhile: size, bytes and hash are of the same first bytes. `dd` counts, in large blocks."""
+    """A log may grow meanwhile: size, bytes and hash are of the same first bytes.
+
+    `dd` counts, in large blocks; openssl hashes 171 MB in 0.2 s where coreutils' own code takes 0.5-1.0 s.
+    """
     return f"""test -f {name} || exit {ABSENT}
 s=$(stat -c %s {name}); echo "size=$s"; test "$s" -le {cap} || exit 0
 skip={done}; test "$s" -ge "$skip" || skip=0
+sum=sha256sum; command -v openssl > /dev/null && sum="openssl dgst -sha256 -r"
 exec 3>&1
 dd if={name} bs=256K iflag=skip_bytes,count_bytes skip=$skip count=$((s - skip)) status=none >&3 &
-h=$(dd if={name} bs=256K iflag=count_bytes count="$s" status=none | sha256sum)
+h=$(dd if={name} bs=256K iflag=count_bytes count="$s" status=none | $sum)
 wait
 echo "$h" """
 
