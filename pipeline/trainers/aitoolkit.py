@@ -1,98 +1,25 @@
-"""ostris/ai-toolkit: how to configure, start and stop it (facts/aitoolkit.md). Values in, text out."""
+"""ostris/ai-toolkit: how to start and stop it (facts/aitoolkit.md). Values in, text out.
 
-import json
+Its config is recipe_config.py, under the same names here.
+"""
+
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from pipeline.domain.ids import JobId
-from pipeline.domain.recipe import Recipe
-from pipeline.domain.text import line
-from pipeline.trainers.bases import Base
 from pipeline.trainers.box import LOG_CAP, Command, folder, numbers
 from pipeline.trainers.fetching import CACHE
 from pipeline.trainers.lease import FOLDER, Lease, renew
+from pipeline.trainers.recipe_config import config, harmless, prompts
+
+__all__ = [
+    "LOG", "Look", "checkpoints", "config", "harmless", "interrupt", "prompts", "pump", "read_poll", "ready",
+    "save_now", "start",
+]  # fmt: skip
 
 LOG: Final = "run.log"  # never a name that starts with the job's: resume would load it as a checkpoint (facts 0.6)
-LOW_VRAM_MB: Final = 25_000  # below this the quantizer works on the CPU: slower start, room to train
-PROMPTS: Final = (
-    "[trigger], a portrait in soft window light",
-    "[trigger] in a busy street at dusk",
-    "[trigger], close-up, plain background",
-    "[trigger] outdoors on a bright morning",
-)
-
-
-def config(job: JobId, recipe: Recipe, base: Base, home: str, *, vram_mb: int, captions: Sequence[str]) -> str:
-    """The trainer's config as JSON. `home` is the login's absolute home on the box.
-
-    The name is the job's, never the attempt's: resume looks for it. `${` is written so that the toolkit's own
-    replacement of variables never sees it (facts 9b.2).
-    """
-    here = f"{home}/{folder(job)}"
-    process: dict[str, Any] = {
-        "type": "diffusion_trainer",
-        "training_folder": f"{here}/out",
-        "sqlite_db_path": f"{here}/job.db",
-        "trigger_word": recipe.trigger,
-        "performance_log_every": 10,
-        "network": {"type": "lora", "linear": recipe.rank, "linear_alpha": recipe.rank},
-        "save": {
-            "dtype": "bf16", "save_every": recipe.save_every, "max_step_saves_to_keep": 4, "push_to_hub": False,
-        },
-        "datasets": [{
-            "folder_path": f"{here}/dataset", "caption_ext": "txt", "caption_dropout_rate": 0.05,
-            "cache_latents_to_disk": True, "resolution": list(recipe.resolution),
-        }],
-        "train": _train(recipe, base),
-        "model": {
-            "name_or_path": f"{here}/base", "arch": base.arch, "quantize": base.quantize,
-            "low_vram": vram_mb < LOW_VRAM_MB,
-        },
-        "sample": _sample(recipe, base, captions),
-        "logging": {"log_every": 1, "use_ui_logger": True},
-    }  # fmt: skip
-    whole = {"job": "extension", "config": {"name": job, "process": [process]}, "meta": {"name": job, "version": "1.0"}}
-    return json.dumps(whole, ensure_ascii=True, indent=1).replace("${", "\\u0024{")
-
-
-def _train(recipe: Recipe, base: Base) -> dict[str, Any]:
-    return {
-        "batch_size": 1, "steps": recipe.steps, "gradient_accumulation": 1, "train_unet": True,
-        "train_text_encoder": False, "gradient_checkpointing": True, "noise_scheduler": base.scheduler,
-        "optimizer": "adamw8bit", "lr": recipe.lr, "ema_config": {"use_ema": True, "ema_decay": 0.99},
-        "dtype": "bf16", "skip_first_sample": True, "disable_sampling": recipe.samples == 0,
-    }  # fmt: skip
-
-
-def _sample(recipe: Recipe, base: Base, captions: Sequence[str]) -> dict[str, Any]:
-    """Samples of the last step only: `sample_every` lies beyond the steps (facts 9b.8)."""
-    return {
-        "sampler": base.scheduler, "sample_every": recipe.steps + 1, "width": 1024, "height": 1024,
-        "prompts": prompts(recipe.samples, captions), "neg": "", "seed": 42, "walk_seed": True,
-        "guidance_scale": base.guidance, "sample_steps": base.sample_steps,
-    }  # fmt: skip
-
-
-def prompts(count: int, captions: Sequence[str]) -> list[str]:
-    """`count` sample prompts from the captions, ours where there are fewer different ones.
-
-    A person's text is data here: `[name]`, `${X}` and `--flags` mean something to the toolkit and are taken apart.
-    """
-    own = list(dict.fromkeys(harmless(caption) for caption in captions if harmless(caption)))
-    chosen = [text if "[trigger]" in text else f"[trigger] {text}" for text in own[:count]]
-    return (chosen + list(PROMPTS))[:count]
-
-
-def harmless(text: str) -> str:
-    """`text` as one line that holds no instruction to the toolkit."""
-    plain = line(text, 400).replace("[name]", "name").replace("${", "$ {")
-    return re.sub(r"-{2,}", "-", plain).strip()
-
-
-# --- on the box ---------------------------------------------------------------------------------------------------
-
 _JOB_TABLE: Final = (
     "CREATE TABLE IF NOT EXISTS Job (id TEXT PRIMARY KEY, name TEXT, status TEXT DEFAULT 'queued',"
     " info TEXT DEFAULT '', step INTEGER DEFAULT 0, speed_string TEXT DEFAULT '', stop INTEGER DEFAULT 0,"

@@ -29,14 +29,14 @@ def plain(path: str) -> str:
     return path
 
 
-def place(repo: str, path: str, revision: str, *, main: bool) -> str:
-    """Where a file goes, from the job's folder.
+def place(repo: str, path: str, revision: str, *, into: str) -> str:
+    """Where a file goes, from the job's folder: below the plain folder `into`, or where the hub's cache has it.
 
     The base's own repo is a plain folder, which the config names: by hub id, offline, the toolkit loads no sharded
     transformer (facts/aitoolkit.md 9b.1). A repo that the toolkit asks for by id lies as the hub's cache has it.
     """
-    if main:
-        return f"base/{plain(path)}"
+    if into:
+        return f"{into}/{plain(path)}"
     if not REPO.fullmatch(repo) or not re.fullmatch(r"[0-9a-f]{40}", revision):
         raise OperatorFault("hub-odd-file", got=line(repo, 80))
     return f"{CACHE}/models--{repo.replace('/', '--')}/snapshots/{revision}/{plain(path)}"

@@ -99,7 +99,7 @@ def test_a_start_of_the_market_s_is_short_enough_for_it() -> None:
 
 def test_a_side_repo_lies_as_the_hubs_own_client_looks_for_it(tmp_path: Path) -> None:
     revision = "0123456789abcdef0123456789abcdef01234567"
-    at = fetching.place("Qwen/Qwen3-4B", "model/config.json", revision, main=False)
+    at = fetching.place("Qwen/Qwen3-4B", "model/config.json", revision, into="")
     file, refs = tmp_path / at, tmp_path / "hub" / "models--Qwen--Qwen3-4B" / "refs"
     file.parent.mkdir(parents=True)
     file.write_text("{}")
@@ -107,7 +107,7 @@ def test_a_side_repo_lies_as_the_hubs_own_client_looks_for_it(tmp_path: Path) ->
     (refs / "main").write_text(revision)
     found = huggingface_hub.try_to_load_from_cache("Qwen/Qwen3-4B", "model/config.json", cache_dir=tmp_path / "hub")
     assert found == str(file)
-    assert fetching.place("a/b", "model/config.json", revision, main=True) == "base/model/config.json"
+    assert fetching.place("a/b", "model/config.json", revision, into="base") == "base/model/config.json"
 
 
 def test_a_box_that_writes_more_than_a_file_has_is_not_further() -> None:

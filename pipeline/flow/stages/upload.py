@@ -62,8 +62,7 @@ async def start_fetch(job: Job, kit: Kit, host: Host) -> None:
 
 def where(job: Job, file: RemoteFile) -> str:
     """A file's place on the box, from the job's folder."""
-    main = file.repo == base(job.recipe.base).parts[0].repo
-    return fetching.place(file.repo, file.path, file.revision, main=main)
+    return fetching.place(file.repo, file.path, file.revision, into=base(job.recipe.base).place(file.repo))
 
 
 async def _small(kit: Kit, file: RemoteFile, local: Path) -> Path:
