@@ -16,7 +16,7 @@ from tests.sandbox.fault_scene import NEED, OURS, SPEED, Scene, against, fails
 
 def test_10_a_rental_that_is_not_listed_yet_shows_up_under_its_label(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
-        scene.arm("slow-listing", seconds=300)
+        scene.arm("slow-listing", seconds=900)
         machine = await scene.rent()
         assert await scene.vast.look(machine.instance) is None
         assert await scene.vast.find(OURS) is None
@@ -64,7 +64,7 @@ def test_13_without_a_mapped_port_only_the_proxy_pair_is_offered(tmp_path: Path,
 
 def test_13_ports_that_lag_behind_running_are_waited_for(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
-        scene.arm("ports-late", seconds=150)
+        scene.arm("ports-late", seconds=600)
         machine = await scene.rent()
         early = await scene.seen(machine.instance, Status.RUNNING)
         late = await scene.until(machine.instance, lambda sight: sight is not None and len(sight.endpoints) == 2)
@@ -83,9 +83,9 @@ def test_16_17_24_a_rental_that_stopped_behind_our_back_is_broken_and_can_be_des
 ) -> None:
     async def act(scene: Scene) -> None:
         scene.arm(fault, seconds=100)
-        machine = await scene.rent()
-        await scene.seen(machine.instance, Status.RUNNING)
-        assert (await scene.seen(machine.instance, Status.BROKEN)).endpoints == ()
+        sight = await scene.seen((await scene.rent()).instance, Status.BROKEN)
+        assert sight.said.startswith("success, running")
+        assert sight.endpoints == ()
 
     against(tmp_path, act)
 
@@ -94,12 +94,13 @@ def test_16_a_host_that_was_offline_is_back_under_another_address_and_is_the_sam
     async def act(scene: Scene) -> None:
         scene.arm("host-moves", seconds=100)
         machine = await scene.rent()
-        before = await scene.until(machine.instance, lambda sight: sight is not None and len(sight.endpoints) == 2)
-        await scene.seen(machine.instance, Status.BROKEN)
+        box = scene.market.rentals[int(machine.instance)].box
+        before = {box.port, box.proxy_port}
+        while box.port in before:  # noqa: ASYNC110  # the market tells nobody
+            await asyncio.sleep(0.005)
         after = await scene.seen(machine.instance, Status.RUNNING)
-        assert before is not None
-        assert not set(after.endpoints) & set(before.endpoints)
-        assert (after.machine, after.label) == (before.machine, before.label)
+        assert [end.port for end in after.endpoints] == [box.port, box.proxy_port]
+        assert (after.machine, after.label) == (machine.machine, OURS)
 
     against(tmp_path, act)
 
@@ -108,8 +109,10 @@ def test_17_a_rental_that_resumes_by_itself_still_carries_our_label_and_is_destr
     async def act(scene: Scene) -> None:
         scene.arm("outbid-resumed", seconds=50)
         machine = await scene.rent()
-        await scene.seen(machine.instance, Status.RUNNING)
-        await scene.seen(machine.instance, Status.BROKEN)
+        rental = scene.market.rentals[int(machine.instance)]
+        while "outbid-resumed" in rental.lot:  # noqa: ASYNC110  # the market tells nobody
+            await asyncio.sleep(0.005)
+        assert rental.ran > 0
         assert (await scene.seen(machine.instance, Status.RUNNING)).label == OURS
 
     against(tmp_path, act)
@@ -168,11 +171,11 @@ def test_23_a_tenth_of_the_claimed_line_pulls_the_image_ten_times_as_long(tmp_pa
         scene.arm("slow-line")
         slow = scene.market.rentals[int((await scene.rent()).instance)]
         fair = scene.market.rentals[int((await scene.rent(Label("ts-test-fair-1"))).instance)]
-        await scene.seen(InstanceId(str(fair.id)), Status.RUNNING)
-        assert slow.actual == "loading"
-        assert slow.given.machine.honest * 4 < fair.given.machine.honest
+        while fair.pulled_gb < 15:  # noqa: ASYNC110  # the market tells nobody
+            await asyncio.sleep(0.005)
+        assert slow.pulled_gb < fair.pulled_gb / 2
 
-    against(tmp_path, act)
+    against(tmp_path, act, speed=300)
 
 
 def test_24_when_the_credit_is_gone_everything_stops_and_nothing_can_be_rented(tmp_path: Path) -> None:
@@ -182,7 +185,6 @@ def test_24_when_the_credit_is_gone_everything_stops_and_nothing_can_be_rented(t
         await scene.seen(other.instance, Status.RUNNING)
         scene.arm("credit-gone", seconds=50)
         machine = await scene.rent()
-        await scene.seen(machine.instance, Status.RUNNING)
         for each in (machine, other):
             await scene.seen(each.instance, Status.BROKEN)
         assert await scene.vast.credit() <= 0
@@ -196,6 +198,7 @@ def test_24_when_the_credit_is_gone_everything_stops_and_nothing_can_be_rented(t
 def test_27_a_row_told_strangely_is_read_all_the_same(tmp_path: Path, fault: str) -> None:
     async def act(scene: Scene) -> None:
         scene.arm(fault)
+        scene.arm("slow-loading", seconds=300)
         machine = await scene.rent()
         assert (await scene.vast.find(OURS) or machine).instance == machine.instance
         booting = await scene.vast.look(machine.instance)

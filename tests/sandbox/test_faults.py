@@ -208,7 +208,7 @@ def test_19_too_fast_to_destroy_is_waited_out(tmp_path: Path) -> None:
 
 def test_19_a_row_that_lingers_is_not_gone_and_not_running(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
-        scene.arm("destroy-lingers", seconds=200)
+        scene.arm("destroy-lingers", seconds=600)
         machine = await scene.rent()
         await scene.vast.destroy(machine.instance)
         sight = await scene.vast.look(machine.instance)
@@ -222,7 +222,7 @@ def test_19_a_row_that_lingers_is_not_gone_and_not_running(tmp_path: Path) -> No
 def test_19_a_destroyed_rental_that_reappears_is_listed_under_our_label(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
         machine = await scene.rent()
-        scene.arm("destroy-undone", seconds=150)
+        scene.arm("destroy-undone", seconds=600)
         await scene.vast.destroy(machine.instance)
         assert await scene.vast.look(machine.instance) is None
         assert (await scene.until(machine.instance, bool), scene.market.live()) != (None, 0)
