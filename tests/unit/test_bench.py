@@ -44,7 +44,7 @@ def test_a_percentile_is_one_of_the_values(percent: float, value: int) -> None:
 
 
 def test_what_the_sandbox_was_told_to_take_is_not_ours() -> None:
-    spans = Spans(whole=100, boot=60, fetch=20, load=10)
+    spans = Spans(whole=100, told_of=105, boot=60, fetch=20, load=10)
     assert (spans.told, spans.gaps) == (90, 2.0)
 
 
