@@ -3,19 +3,22 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from enum import StrEnum
 from typing import Any, Final
 
 from bot.talk.effects import Known
 from pipeline.domain.faults import UserFault
 from pipeline.domain.money import MICRO, MicroUsd, micro
-from pipeline.domain.recipe import Publish, Recipe
+from pipeline.domain.recipe import Preset, Publish, Recipe, preset_values
 
 FAR: Final = 10**15  # outside every bound; nobody reads more digits
-LATER: Final = frozenset({"preset", "captions", "url"})
+LATER: Final = frozenset({"captions", "url"})
 
 
 def recipe(words: Sequence[str], known: Known) -> Recipe:
     """Read what follows `/train`. With a trigger a new order begins; without one the last order is changed.
+
+    A preset sets what it is about, wherever it stands; what is typed beside it counts more.
 
     Raises UserFault, naming the first word that is wrong.
     """
@@ -27,16 +30,18 @@ def recipe(words: Sequence[str], known: Known) -> Recipe:
         order = known.last
     else:
         raise UserFault("trigger-missing")
-    order = replace(order, **options)
+    preset = preset_values(options["preset"]) if "preset" in options else {}
+    order = replace(order, **{**preset, **options})
     order.check()
     return order
 
 
-def written(order: Recipe) -> Mapping[str, str]:
+def written(order: Recipe) -> dict[str, str]:
     """Every option of `order` as it is typed."""
     return {
         "steps": str(order.steps),
         "base": order.base,
+        "preset": order.preset.value,
         "name": order.name,
         "rank": str(order.rank),
         "lr": f"{order.lr:g}",
@@ -51,8 +56,9 @@ def written(order: Recipe) -> Mapping[str, str]:
 
 
 def spelled(order: Recipe) -> str:
-    """Spell `order` as the command that makes it, options at their default left out."""
-    plain = written(Recipe(trigger=order.trigger))
+    """Spell `order` as the command that makes it, options at their default, or their preset's, left out."""
+    plain = written(replace(Recipe(trigger=order.trigger), **preset_values(order.preset)))
+    plain["preset"] = Preset.SUBJECT
     changed = [f"{key}={value}" for key, value in written(order).items() if value != plain[key]]
     return " ".join(["/train", order.trigger, *changed])
 
@@ -101,11 +107,14 @@ def _sides(option: str, value: str) -> tuple[int, ...]:
     return tuple(_whole(option, side) for side in value.split(","))
 
 
-def _publish(option: str, value: str) -> Publish:
-    try:
-        return Publish(value.lower())
-    except ValueError:
-        raise UserFault("choice-bad", option=option, got=value[:40], known=", ".join(Publish)) from None
+def _one_of(choices: type[StrEnum]) -> Callable[[str, str], StrEnum]:
+    def read(option: str, value: str) -> StrEnum:
+        try:
+            return choices(value.lower())
+        except ValueError:
+            raise UserFault("choice-bad", option=option, got=value[:40], known=", ".join(choices)) from None
+
+    return read
 
 
 def _region(_option: str, value: str) -> str:
@@ -124,13 +133,14 @@ def _dollars(option: str, value: str) -> MicroUsd:
 _READ: Final[Mapping[str, Callable[[str, str], Any]]] = {
     "steps": _whole,
     "base": _word,
+    "preset": _one_of(Preset),
     "name": _word,
     "rank": _whole,
     "lr": _real,
     "resolution": _sides,
     "save_every": _whole,
     "samples": _whole,
-    "publish": _publish,
+    "publish": _one_of(Publish),
     "region": _region,
     "gpu": _gpu,
     "max_price": _dollars,

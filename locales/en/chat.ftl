@@ -141,6 +141,7 @@ chat-help-help = this list
 chat-help-options = Options go behind the trigger word, for example: /train ohwx steps=1500 rank=32. What is left out stays as below.
 chat-option-steps = how long it learns, { $low } to { $high }
 chat-option-base = the model it learns on
+chat-option-preset = what it is of: subject, style or character; sets steps, rank and lr unless you do
 chat-option-name = a name of your own for the model
 chat-option-rank = how much it can hold, { $low } to { $high }
 chat-option-lr = how fast it learns, { $low } to { $high }

@@ -74,9 +74,10 @@ NEEDED: Final = {  # without these the toolkit stops, or takes a default of its 
 def problems(config: Any) -> list[str]:
     """What is wrong with a whole config, by path; [] for a good one. Never raises."""
     wrong = list(_unfit(config, CONFIG, "config"))
-    if not wrong:
-        wrong += [each for process in config["config"]["process"] for each in _missing(process)]
-    return wrong
+    if wrong:
+        return wrong
+    processes = config.get("config", {}).get("process", [])
+    return [each for process in processes for each in _missing(process)] if processes else ["config.process: missing"]
 
 
 def _missing(process: Mapping[str, Any]) -> Iterator[str]:

@@ -8,17 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain.ids import JobId
-from pipeline.domain.recipe import Recipe
+from pipeline.domain.recipe import Preset, Recipe
 from pipeline.trainers import aitoolkit
-from pipeline.trainers.bases import BASES
+from pipeline.trainers.bases import BASES, Base
 
 JOB = JobId("k3v9q0000000")
 BASE = BASES["flux1-dev"]
 HOSTILE = '${HF_TOKEN} --w 9999 [name] "x","evil":"1" <lora:x:1>'
 
 
-def config(recipe: Recipe, captions: tuple[str, ...] = ()) -> str:
-    return aitoolkit.config(JOB, recipe, BASE, "/root", vram_mb=24_564, captions=captions)
+def config(
+    recipe: Recipe, captions: tuple[str, ...] = (), *, base: Base = BASE, vram_mb: int = 24_564, lower: int = 0
+) -> str:
+    return aitoolkit.config(JOB, recipe, base, "/root", vram_mb=vram_mb, captions=captions, lower=lower)
 
 
 def toolkit_reads(text: str, environ: dict[str, str]) -> dict[str, Any]:
@@ -72,6 +74,45 @@ def test_the_log_does_not_begin_with_the_job_s_name() -> None:
     assert not aitoolkit.LOG.startswith(JOB)
 
 
-def test_a_flux_lora_of_rank_16_is_172_mb() -> None:
-    assert (len(BASE.modules), BASE.elements_per_rank) == (494, 5_369_856)
-    assert abs(BASE.lora_bytes(16) - 171_970_000) < 1_000_000
+def test_a_preset_has_prompts_of_its_own_and_its_part_of_the_captions_dropped() -> None:
+    seen = set()
+    for preset in Preset:
+        read = process(json.loads(config(Recipe(trigger="tok", preset=preset))))
+        assert all("[trigger]" in prompt for prompt in read["sample"]["prompts"])
+        assert 0 < read["datasets"][0]["caption_dropout_rate"] < 0.5
+        seen.update(read["sample"]["prompts"])
+    assert len(seen) == 4 * len(Preset)
+
+
+def test_the_gpu_that_was_rented_decides_how_memory_is_spent() -> None:
+    def spent(vram_mb: int, lower: int = 0) -> tuple[bool, bool, bool]:
+        read = process(json.loads(config(Recipe(trigger="tok"), vram_mb=vram_mb, lower=lower)))
+        dataset, train = read["datasets"][0], read["train"]
+        return read["model"]["low_vram"], train["cache_text_embeddings"], dataset["cache_text_embeddings"]
+
+    assert spent(48_000) == (False, False, False)
+    assert spent(24_564) == (True, False, False)
+    assert spent(24_564, lower=1) == (True, True, True)
+
+
+def test_a_distilled_base_trains_on_its_adapter_from_the_folder_it_was_fetched_to() -> None:
+    model = process(json.loads(config(Recipe(trigger="tok"), base=BASES["flux1-schnell"])))["model"]
+    here = f"/root/ts/{JOB}"
+    assert model["name_or_path"] == f"{here}/base"
+    assert model["assistant_lora_path"] == f"{here}/assistant/pytorch_lora_weights.safetensors"
+    assert "assistant_lora_path" not in process(json.loads(config(Recipe(trigger="tok"))))["model"]
+
+
+def test_where_nothing_was_fetched_the_base_and_its_adapter_are_named_as_the_hub_has_them() -> None:
+    row = BASES["zimage-turbo"]
+    text = aitoolkit.config(JOB, Recipe(trigger="tok"), row, "/root", vram_mb=24_564, captions=(), at_hub=True)
+    model = process(json.loads(text))["model"]
+    assert (model["name_or_path"], model["assistant_lora_path"].count("/")) == ("Tongyi-MAI/Z-Image-Turbo", 2)
+
+
+def test_each_base_is_sampled_with_its_own_guidance_and_steps() -> None:
+    def sampled(base: str) -> tuple[float, int]:
+        sample = process(json.loads(config(Recipe(trigger="tok"), base=BASES[base])))["sample"]
+        return sample["guidance_scale"], sample["sample_steps"]
+
+    assert (sampled("flux1-dev"), sampled("flux1-schnell"), sampled("zimage-turbo")) == ((4, 20), (1, 4), (1, 9))

@@ -1,5 +1,6 @@
 """What people say, and what the dialogue decides to do about it. No platform, no office."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ from pipeline.domain.faults import UserFault
 from pipeline.domain.ids import Identity
 from pipeline.domain.job import Address
 from pipeline.domain.money import micro
-from pipeline.domain.recipe import BOUNDS, Publish, Recipe
+from pipeline.domain.recipe import BOUNDS, PRESETS, Preset, Publish, Recipe
 from pipeline.domain.stage import Wish
 
 NOTHING = Known()
@@ -92,12 +93,38 @@ def test_words_become_effects(text: str, effects: tuple[Effect, ...]) -> None:
 
 def test_every_option_of_train_is_read() -> None:
     order = Recipe(
-        trigger="ohwx", name="my-cat", base="other", steps=10, rank=1, lr=1e-6, resolution=(512, 1024), save_every=10,
+        trigger="ohwx", name="my-cat", base="other", preset=Preset.STYLE,
+        steps=10, rank=1, lr=1e-6, resolution=(512, 1024), save_every=10,
         samples=0, publish=Publish.PRIVATE, region="SE", gpu="RTX 4090", max_price=micro(0.5),
     )  # fmt: skip
-    text = "/train ohwx steps=10 base=other name=my-cat rank=1 lr=1e-6 resolution=512,1024 save_every=10 samples=0"
-    assert answer(said(f"{text} publish=private region=se gpu=RTX_4090 max_price=0.5"), NOTHING) == (AskQuote(order),)
+    text = "/train ohwx steps=10 base=other preset=style name=my-cat rank=1 lr=1e-6 resolution=512,1024 save_every=10"
+    assert answer(said(f"{text} samples=0 publish=private region=se gpu=RTX_4090 max_price=0.5"), NOTHING) == (
+        AskQuote(order),
+    )
     assert answer(said(options.spelled(order)), NOTHING) == (AskQuote(order),)
+
+
+def ordered(text: str, known: Known = NOTHING) -> Recipe:
+    (effect,) = answer(said(text), known)
+    assert isinstance(effect, AskQuote), effect
+    return effect.recipe
+
+
+def test_a_preset_sets_what_a_person_leaves_open_and_nothing_else() -> None:
+    style = ordered("/train ohwx rank=8 preset=STYLE")
+    assert (style.preset, style.steps, style.rank) == (Preset.STYLE, PRESETS[Preset.STYLE]["steps"], 8)
+    assert ordered("/train ohwx preset=subject") == ordered("/train ohwx")
+
+
+def test_an_order_changed_afterwards_keeps_its_preset_and_what_was_typed() -> None:
+    style = ordered("/train ohwx preset=style name=mine-ohwx")
+    assert ordered("/train steps=500", Known(last=style)) == replace(style, steps=500)
+    assert ordered("/train preset=subject", Known(last=style)) == replace(Recipe(trigger="ohwx"), name="mine-ohwx")
+
+
+def test_a_preset_s_own_values_need_not_be_spelled() -> None:
+    assert options.spelled(ordered("/train ohwx preset=style")) == "/train ohwx preset=style"
+    assert options.spelled(ordered("/train ohwx preset=style steps=2000")) == "/train ohwx steps=2000 preset=style"
 
 
 @pytest.mark.parametrize(
@@ -116,6 +143,7 @@ def test_every_option_of_train_is_read() -> None:
         ("ohwx resolution=512,512", EN.say("fault-bad-resolution")),
         ("ohwx save_every=5", "save_every must be from 10 to 20,000; you gave 5."),
         ("ohwx samples=5", "samples must be from 0 to 4; you gave 5."),
+        ("ohwx preset=cat", "preset can be subject, style, character, not “cat”."),
         ("ohwx publish=everywhere", "publish can be hf, private, not “everywhere”."),
         ("ohwx region=Sweden", EN.say("fault-bad-region", got="SWEDEN")),
         ("ohwx gpu=../x", EN.say("fault-bad-gpu", got="../x")),
@@ -131,7 +159,7 @@ def test_every_option_of_train_is_read() -> None:
         ("steps=30", EN.say("fault-trigger-missing")),
         *[
             (f"ohwx {option}=x", f"The option {option} does not work yet. Leave it out for now.")
-            for option in ("preset", "captions", "url")
+            for option in ("captions", "url")
         ],
     ],
 )
