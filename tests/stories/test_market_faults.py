@@ -85,13 +85,11 @@ def test_a_machine_that_was_stopped_and_resumes_by_itself_is_used_again(tmp_path
     assert (ended(lived(world)), len(world.rentals)) == (End.DONE, 1)
 
 
-@pytest.mark.xfail(strict=True, reason="only WAIT reads the endpoints: a host that moved in TRAIN is left after 5 min")
 def test_a_host_that_is_back_at_another_address_trains_on(tmp_path: Path) -> None:
     world = a_world(tmp_path, Plot.MOVES)
     assert (ended(lived(world)), len(world.rentals)) == (End.DONE, 1)
 
 
-@pytest.mark.xfail(strict=True, reason="only RENT attaches our key: one that is wiped in TRAIN stays refused")
 def test_a_key_that_is_wiped_hours_later_is_attached_again(tmp_path: Path) -> None:
     world = a_world(tmp_path, Plot.WIPED)
     assert (ended(lived(world)), len(world.rentals)) == (End.DONE, 1)

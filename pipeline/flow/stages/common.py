@@ -1,10 +1,10 @@
 """What several stages need: the machine in hand, and its open door."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 
-from pipeline.domain.faults import HostFault
+from pipeline.domain.faults import Fault, HostFault, HostSilent
 from pipeline.domain.job import Job, Machine
 from pipeline.domain.quote import deadline
 from pipeline.domain.stage import Stage
@@ -30,10 +30,27 @@ def machine_of(job: Job) -> Machine:
 @asynccontextmanager
 async def at_host(job: Job, kit: Kit) -> AsyncIterator[Host]:
     """The machine, logged in and pinned; once it is proved ours, its lease is renewed."""
-    async with kit.hosts.open(machine_of(job)) as host:
+    async with AsyncExitStack() as stack:
+        try:
+            host = await stack.enter_async_context(kit.hosts.open(machine_of(job)))
+        except HostSilent as silence:
+            with suppress(Fault):  # the silence is what counts; the next knock asks again
+                await _mend(machine_of(job), kit, silence)
+            raise
         if machine_of(job).host_key:
             await host.run(lease.hold(lease_of(job, kit)))
         yield host
+
+
+async def _mend(machine: Machine, kit: Kit, silence: HostSilent) -> None:
+    """What the next knock may need: our key, which a refresh of the market's can wipe, or the host's new address."""
+    if silence.code == "ssh-refused-key":
+        await kit.provider.attach_key(machine.instance, kit.hosts.public_key)
+        return
+    sight = await kit.provider.look(machine.instance)
+    if sight is not None and sight.endpoints and sight.endpoints != machine.endpoints:
+        moved = replace(machine, endpoints=sight.endpoints)  # still pinned: another host key is another machine
+        await kit.journal.save(replace(kit.journal.latest, machine=moved))
 
 
 def lease_of(job: Job, kit: Kit) -> Lease:
