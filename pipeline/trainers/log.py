@@ -6,7 +6,7 @@ them is bounded and none begins with a lazy text: one line of 2,000 spaces must 
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from pipeline.domain.text import line
@@ -18,28 +18,52 @@ _BAR: Final = re.compile(
     r"(?:, lr: (?P<lr>[^\s\]]{1,24}) loss: (?P<loss>[^\s\]]{1,24}))?\]"
 )
 _CURSOR: Final = re.compile(r"\x1b\[[0-9;]{0,16}[A-Za-z]")
+_CURSOR_BYTES: Final = re.compile(_CURSOR.pattern.encode())
 _SAVED: Final = re.compile(r"Saved checkpoint to \S{0,400}/([A-Za-z0-9_.-]{1,120}\.safetensors)")
+_BEGAN: Final = re.compile(r"# Running job: (\S{1,120})")
+_RESUMED: Final = re.compile(r"Found step (\d{1,9}) in metadata, starting from there")
+_CONFIG: Final = re.compile(
+    r" {4,400}\""
+)  # the printed config: a person's prompts stand in it, so nothing is read there
+_HEADLINE: Final = "Error running job:"
+_STOPS: Final = ("Error running job: Job stopped", "Exception: Job stopped")  # the stop flag: rc 1, as a failure
 
 PHASES: Final = (  # the first words that are found name the phase
     ("Loading Flux model", "loading"), ("Loading transformer", "loading"), ("Quantizing", "quantizing"),
-    ("Loading VAE", "loading"), ("Loading T5", "loading"), ("Loading CLIP", "loading"),
+    ("Loading VAE", "loading"), ("Loading T5", "loading"), ("Loading CLIP", "loading"), ("Making pipe", "loading"),
+    ("Preparing Model", "loading"), ("Model Loaded", "loading"),
     ("Preprocessing image", "caching"), ("Caching latents", "caching"), ("Caching text", "caching"),
-    ("Generating baseline", "baseline"), ("Saving at step", "saving"), ("Generating Images", "sampling"),
-    ("Generating Samples", "sampling"),
+    ("Generating baseline", "baseline"), ("Saving at step", "saving"), ("Sampling at step", "sampling"),
+    ("Generating Images", "sampling"), ("Generating Samples", "sampling"),
 )  # fmt: skip
 TROUBLES: Final = (  # (text anywhere, code); the most telling first: a headline may lie (facts 6)
     ("times in a row, aborting training", "out_of_memory"), ("CUDA out of memory", "out_of_memory"),
     ("OutOfMemoryError", "out_of_memory"), ("CUDA error: out of memory", "out_of_memory"),
     ("Please enable access to public gated repositories", "hub_token_permission"),
+    ("Invalid credentials in Authorization header", "hub_bad_token"),
     ("GatedRepoError", "hub_gated"), ("Cannot access gated repo", "hub_gated"),
-    ("Invalid credentials in Authorization header", "hub_bad_token"), ("RepositoryNotFoundError", "hub_repo_missing"),
-    ("client has been closed", "hub_offline"), ("no images found in", "dataset_empty"),
-    ("UnicodeDecodeError", "caption_not_utf8"), ("incomplete metadata, file not fully covered", "checkpoint_truncated"),
-    ("No space left on device", "disk_full"), ("does not appear to have a file named", "base_missing"),
-    ("Unable to load weights from checkpoint file", "base_missing"), ("no kernel image is available", "gpu_driver"),
-    ("NVIDIA driver on your system is too old", "gpu_driver"), ("not any lora modules in this network", "no_modules"),
-    ("Error running job:", "trainer_failed"),
+    ("RepositoryNotFoundError", "hub_repo_missing"),
+    ("client has been closed", "hub_offline"), ("OfflineModeIsEnabled", "hub_offline"),
+    ("offline mode is enabled", "hub_offline"), ("ConnectError", "hub_offline"),
+    ("LocalEntryNotFoundError", "hub_offline"), ("Temporary failure in name resolution", "hub_offline"),
+    ("no images found in", "dataset_empty"), ("no videos found in", "dataset_empty"),
+    ("No space left on device", "disk_full"),
+    ("no kernel image is available", "gpu_driver"), ("NVIDIA driver on your system is too old", "gpu_driver"),
+    ("is not compatible with the current PyTorch", "gpu_driver"), ("unsatisfied condition: cuda", "gpu_driver"),
+    ("CUDA driver version is insufficient", "gpu_driver"), ("Found no NVIDIA driver", "gpu_driver"),
+    ("not any lora modules in this network", "no_modules"),
+    ("does not appear to have a file named", "base_missing"),
+    ("Unable to load weights from checkpoint file", "base_missing"),
+    ("incomplete metadata, file not fully covered", "checkpoint_truncated"),
+    ("EOFError", "checkpoint_truncated"),  # what it resumes from is no checkpoint; the headline is empty (run 17b)
+    ("UnicodeDecodeError", "caption_not_utf8"),
+    ("config file is invalid", "config_invalid"), ("Could not find config file", "config_invalid"),
+    ("name_or_path must be specified", "config_invalid"), ("Environment variable ", "config_invalid"),
+    ("unexpected pos", "disk_full"),  # an optimizer.pt cut short: no end by itself (run 26a)
 )  # fmt: skip
+_KNOWN: Final = tuple(tuple((pair[0].encode(), pair) for pair in words) for words in (PHASES, TROUBLES))
+_MISSING: Final = "No such file or directory"  # a dataset, when it was the data loader that looked for it
+RANK: Final = {code: at for at, code in reversed(list(enumerate([*(code for _, code in TROUBLES), "dataset_missing"])))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +99,8 @@ class OptimizerSaved:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
+    """Something went wrong; what it was, is for the whole log to say. "trainer_failed" is the failure's headline."""
+
     code: str
 
 
@@ -83,63 +109,132 @@ class Stopped:
     """The block that ends an interrupted run: exit code 0 and no model."""
 
 
-Reading = Step | Phase | Saved | OptimizerSaved | Trouble | Stopped
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A run of the trainer begins: what an earlier one left in the same log is over."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """It goes on from a checkpoint of `step` steps."""
+
+    step: int
+
+
+Reading = Step | Phase | Saved | OptimizerSaved | Trouble | Stopped | Began | Resumed
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """What is left of a cut line, and the phase a bare bar belongs to. Feed it chunks, keep what it returns."""
+    """What is left of a cut line, and what a bare bar belongs to. Feed it chunks, keep what it returns."""
 
     rest: bytes = b""
     phase: str = ""
+    job: str = ""
+    loader: bool = False  # the traceback in hand went through the data loader
 
     def feed(self, chunk: bytes) -> tuple["Reader", list[Reading]]:
         """Read `chunk`; chunks cut anywhere give the same readings. A line without end is cut at 4 KB."""
-        parts = re.split(rb"[\r\n]", self.rest + chunk)
-        rest, phase, found = parts.pop()[:LINE_CAP], self.phase, list[Reading]()
+        parts = (self.rest + chunk).replace(b"\r", b"\n").split(b"\n")
+        rest = parts.pop()[:LINE_CAP]
+        lines = _Lines(self.phase, self.job, self.loader, *_said(parts))
         for part in parts:
             if part:
-                phase = _read(part[:LINE_CAP].decode("utf-8", "replace"), phase, found)
-        return Reader(rest, phase), found
+                lines.read(part[:LINE_CAP].decode("utf-8", "replace"))
+        return Reader(rest, lines.phase, lines.job, lines.loader), lines.found
 
     def finish(self) -> list[Reading]:
         """Read the line that will not be ended any more."""
         return self.feed(b"\n")[1]
 
 
-def _read(raw: str, phase: str, found: list[Reading]) -> str:
-    """Append the readings of one line; the phase after it."""
-    text = _CURSOR.sub("", raw)
-    for words, name in PHASES:
-        if words in text:
-            phase = name
-            found.append(Phase(name))
-            break
-    if bar := _BAR.search(text):
-        phase = _bar(bar, phase, found)
-    if saved := _SAVED.search(text):
-        found.append(Saved(saved[1]))
-    if "Saved optimizer to" in text:
-        found.append(OptimizerSaved())
-    if text.startswith("Job stopped") or text.endswith("]Job stopped"):
-        found.append(Stopped())
-    if "loss is nan" in text:
-        found.append(Trouble("nan"))
-    for words, code in TROUBLES:
-        if words in text:
-            found.append(Trouble(code))
-            break
-    return phase
+_Words = tuple[tuple[str, str], ...]
 
 
-def _bar(bar: re.Match[str], phase: str, found: list[Reading]) -> str:
-    done, total = int(bar["n"]), int(bar["total"])
-    if bar["lr"] is not None:
-        found.append(Step(done, total, _number(bar["loss"]), _number(bar["lr"])))
-        return "training"
-    if phase in {"caching", "sampling", "baseline"}:
-        found.append(Phase(phase, done, total))
-    return phase
+def _said(parts: list[bytes]) -> tuple[_Words, _Words]:
+    """Which words of PHASES and TROUBLES stand in `parts` at all: one look at a chunk spares sixty at each line."""
+    said = b"\n".join(part[:LINE_CAP] for part in parts if part)
+    if not said:
+        return (), ()
+    if b"\x1b" in said:
+        said = _CURSOR_BYTES.sub(b"", said)
+    phases, troubles = (tuple(pair for raw, pair in known if raw in said) for known in _KNOWN)
+    return phases, troubles
+
+
+@dataclass(slots=True)
+class _Lines:
+    """Reads line after line. A bar's own words name its phase; only what is glued behind it can be a message."""
+
+    phase: str
+    job: str
+    loader: bool
+    phases: _Words
+    troubles: _Words
+    found: list[Reading] = field(default_factory=list)
+
+    def read(self, raw: str) -> None:
+        text = _CURSOR.sub("", raw) if "\x1b" in raw else raw
+        bar = _BAR.search(text) if "%|" in text else None
+        if bar is None:
+            if not _CONFIG.match(text):
+                self._phase(text)
+                self._message(text)
+            return
+        self._phase(text[: bar.start()])
+        self._bar(bar, text[: bar.start()])
+        if glued := text[bar.end() :].strip():
+            self._phase(glued)
+            self._message(glued)
+
+    def _phase(self, text: str) -> None:
+        name = next((name for words, name in self.phases if words in text), "")
+        if name == "sampling" and self.phase == "baseline":
+            name = "baseline"  # its bar has the same words as any other sampling's
+        if name:
+            self.phase = name
+            self.found.append(Phase(name))
+
+    def _bar(self, bar: re.Match[str], title: str) -> None:
+        done, total = int(bar["n"]), int(bar["total"])
+        if bar["lr"] is not None:
+            self.found.append(Step(done, total, _number(bar["loss"]), _number(bar["lr"])))
+            self.phase = "training"
+        elif self.job and title.startswith(f"{self.job}: "):  # its first sight, and all of a finished job's (run 10)
+            self.found.append(Step(done, total, None, None))
+            self.phase = "training"
+        elif self.phase in {"caching", "sampling", "baseline"} or (self.phase == "quantizing" and not title.strip()):
+            self.found.append(Phase(self.phase, done, total))
+
+    def _message(self, text: str) -> None:
+        if saved := _SAVED.search(text):
+            self.found.append(Saved(saved[1]))
+        elif "Saved optimizer to" in text:
+            self.found.append(OptimizerSaved())
+        elif text.startswith("Job stopped") or text in _STOPS:
+            self.found.append(Stopped())
+        elif began := _BEGAN.match(text):
+            self.job, self.phase = began[1], ""
+            self.found.append(Began(began[1]))
+        elif resumed := _RESUMED.match(text):
+            self.found.append(Resumed(int(resumed[1])))
+        else:
+            self._trouble(text)
+
+    def _trouble(self, text: str) -> None:
+        if text.startswith("Traceback"):
+            self.loader = False
+        self.loader = self.loader or "data_loader.py" in text
+        if _HEADLINE in text:
+            self.found.append(Trouble("trainer_failed"))
+        if "loss is nan" in text:
+            self.found.append(Trouble("nan"))
+        if code := next((code for words, code in self.troubles if words in text), ""):
+            self.found.append(Trouble(code))
+        elif _MISSING in text and self.loader:
+            self.found.append(Trouble("dataset_missing"))
 
 
 def _number(said: str) -> float | None:

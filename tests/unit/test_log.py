@@ -8,7 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.trainers.log import OptimizerSaved, Phase, Reader, Reading, Saved, Step, Stopped, Trouble
+from pipeline.trainers.log import (
+    PHASES,
+    TROUBLES,
+    Began,
+    OptimizerSaved,
+    Phase,
+    Reader,
+    Reading,
+    Resumed,
+    Saved,
+    Step,
+    Stopped,
+    Trouble,
+)
 
 CAPTURES = Path(__file__).parents[1] / "data" / "aitoolkit"
 
@@ -34,7 +47,7 @@ def test_a_fresh_run_is_read_step_by_step_to_its_final_file() -> None:
     assert saved[-1] == "tiny_flux_lora.safetensors"
     assert sum(isinstance(reading, OptimizerSaved) for reading in found) == len(saved)
     phases = list(dict.fromkeys(reading.name for reading in found if isinstance(reading, Phase)))
-    assert phases == ["loading", "quantizing", "caching", "baseline", "sampling", "saving"]
+    assert phases == ["loading", "quantizing", "caching", "baseline", "saving", "sampling"]
     assert not any(isinstance(reading, Trouble | Stopped) for reading in found)
 
 
@@ -58,10 +71,58 @@ def test_a_good_run_has_no_trouble_whatever_its_config_block_says() -> None:
         assert not [reading for reading in read(capture(name)) if isinstance(reading, Trouble)], name
 
 
-@given(st.integers(1, 97))
-def test_chunks_cut_anywhere_give_the_same_readings(size: int) -> None:
-    log = capture("01")[:6000]
+@given(st.integers(1, 97), st.sampled_from(["01-", "28", "36", "44", "15b", "17b"]))
+def test_chunks_cut_anywhere_give_the_same_readings(size: int, name: str) -> None:
+    log = capture(name)[-3000:]
     assert read(log, size) == read(log)
+
+
+@given(
+    st.lists(st.sampled_from([*dict((*PHASES, *TROUBLES)), "\x1b[A", "\n", "\r", "]", "# Running job: j"])),
+    st.integers(1, 40),
+)
+def test_words_in_any_order_with_cursor_codes_between_them_read_the_same_in_any_cut(said: list[str], size: int) -> None:
+    log = "".join(said).encode()
+    assert read(log, size) == read(log)
+
+
+def test_a_cursor_code_inside_a_word_does_not_hide_it() -> None:
+    assert read(b"Quan\x1b[Atizing\nCUDA out \x1b[0mof memory\n") == [Phase("quantizing"), Trouble("out_of_memory")]
+
+
+def test_download_cache_and_load_bars_are_no_steps() -> None:
+    found = read(capture("28"))
+    assert {reading.total for reading in found if isinstance(reading, Step)} == {4}
+    assert {(reading.name, reading.total) for reading in found if isinstance(reading, Phase) and reading.total} == {
+        ("caching", 6)
+    }
+
+
+def test_blocks_being_quantized_are_counted_and_weights_being_loaded_are_not() -> None:
+    log = (
+        b"Quantizing Transformer\n - quantizing 40 transformer blocks\n"
+        b"\r100%|####| 40/40 [03:15<00:00,  4.88s/it]\n\rLoading weights: 100%|####| 21/21 [00:00<00:00, 9.00it/s]\n"
+    )
+    assert read(log)[-1] == Phase("quantizing", 40, 40)
+
+
+def test_an_old_toolkits_bar_ends_one_short_and_a_new_ones_does_not() -> None:
+    last = {name: [r for r in read(capture(name)) if isinstance(r, Step)][-1] for name in ("30a", "01")}
+    assert (last["30a"].done, last["30a"].total, last["01"].done, last["01"].total) == (11, 12, 20, 20)
+
+
+def test_a_finished_jobs_bar_tells_its_steps_without_a_loss() -> None:
+    assert [reading for reading in read(capture("10")) if isinstance(reading, Step)][-1] == Step(40, 40, None, None)
+
+
+def test_a_resumed_run_names_its_job_and_the_step_it_goes_on_from() -> None:
+    found = read(capture("05"))
+    assert [reading for reading in found if isinstance(reading, Began | Resumed)] == [Began("t_kill"), Resumed(10)]
+
+
+def test_samples_before_training_are_the_baseline_and_later_ones_are_not() -> None:
+    names = [reading.name for reading in read(capture("01")) if isinstance(reading, Phase) and reading.total == 2]
+    assert names == ["baseline"] * 3 + ["sampling"] * 6
 
 
 @given(st.binary(max_size=4000), st.integers(1, 50))
