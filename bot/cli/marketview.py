@@ -18,6 +18,7 @@ from pipeline.domain.money import MICRO
 from pipeline.domain.quote import Costs, Explained, Need
 from pipeline.domain.text import line
 
+WIDEST: Final = 400  # columns: so wide no table of ours is
 MOST: Final = 15  # rows for eyes; a pipe and JSON get all
 WORDS: Final = Words()
 
@@ -30,10 +31,23 @@ def console() -> Console:
 
 def table(*columns: str) -> Table:
     """Columns whose name starts with ">" hold numbers."""
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for name in columns:
         right = name.startswith(">")
         made.add_column(name.removeprefix(">"), justify="right" if right else "left", no_wrap=True)
+    return made
+
+
+def fitted(made: Table, out: Console, *least: str) -> Table:
+    """Without `least`, the columns one can do without, where the window is narrow: a cut number is a wrong number."""
+    for name in least:
+        if out.measure(made, options=out.options.update(max_width=WIDEST)).maximum <= out.width:
+            break
+        kept = [column for column in made.columns if column.header != name]
+        narrower = table(*(f"{'>' if column.justify == 'right' else ''}{column.header}" for column in kept))
+        for row, cells in zip(made.rows, zip(*(column.cells for column in kept), strict=True), strict=True):
+            narrower.add_row(*cells, style=row.style)
+        made = narrower
     return made
 
 
@@ -89,12 +103,14 @@ def show_offers(shown: list[Explained], best: list[Explained], need: Need, *, ex
             usd(offer.down_per_gb / MICRO, 3), f"{100 * offer.reliability:.1f} %",
             style="green" if winner else "",
         )  # fmt: skip
-    out.print(found)
+    out.print(fitted(found, out, "$/GB in", "s/step", "Down", "Reliable"))
+    out.print()
     if len(shown) > most:
         out.print(Text(WORDS.say("ops-more", count=len(shown) - most)))
     out.print(Text(WORDS.say("ops-job", steps=need.steps)))
     out.print(Text(reason(best)))
     if explain:
+        out.print()
         out.print(_sum(best[:2]))
 
 
@@ -168,6 +184,7 @@ def show_regions(rows: list[dict[str, Any]], steps: int) -> None:
             usd(row["usd_per_hour_median"], 3), Text(usd(row["usd_job_min"]), "bold"),
         )  # fmt: skip
     out.print(shown)
+    out.print()
     out.print(Text(WORDS.say("ops-job", steps=steps)))
 
 
@@ -184,7 +201,8 @@ def show_instances(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         shown.add_row(*_cells(row), style=colours.get(row["owner"], ""))
     mine = [row for row in rows if row["owner"] != "foreign"]
-    out.print(shown)
+    out.print(fitted(shown, out, "Label", "$/h", "State"))
+    out.print()
     hourly = sum(row["usd_per_hour"] for row in mine)
     out.print(Text(WORDS.say("ops-instances", count=len(mine), hourly=usd(hourly))))
     nobody = sum(row["owner"] == "nobody" for row in rows)
@@ -201,7 +219,7 @@ def show_reaped(rows: list[dict[str, Any]], *, dry: bool) -> None:
     for row in rows:
         gone = Text("yes", "green") if row["gone"] else Text("not yet" if dry else "NO", "" if dry else "bold red")
         shown.add_row(*_cells(row), WORDS.say(f"ops-why-{row['why']}"), gone)
-    out.print(shown)
+    out.print(fitted(shown, out, "Label", "$/h", "State", "So far"))
 
 
 def _cells(row: dict[str, Any]) -> list[Text | str]:

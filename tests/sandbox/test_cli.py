@@ -69,6 +69,8 @@ class Rig:
     def end(self, rental: int) -> None:
         time.sleep(3.1 * self.pace)
         assert self.http.request("DELETE", f"/api/v0/instances/{rental}/", json={}).json()["success"]
+        while rental in self.ids():  # a destroyed rental stays listed for a moment
+            pass
 
     def ids(self) -> set[int]:
         time.sleep(1.1 * self.pace)
