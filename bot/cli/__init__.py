@@ -2,7 +2,7 @@
 
 import typer
 
-from bot.cli import explain, market, money, play, run, session
+from bot.cli import explain, market, money, play, render, run, session
 
 app = typer.Typer(
     name="trainstation",
@@ -11,5 +11,5 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (play, run, market, session, money, explain):
+for group in (play, run, market, session, money, explain, render):
     group.register(app)

@@ -1,0 +1,70 @@
+"""render-config: what a job would send, without a job."""
+
+import json
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from bot.cli import render
+from bot.talk import options
+from pipeline.domain.recipe import Recipe
+from pipeline.trainers.bases import BASES
+from pipeline.trainers.schema import problems
+
+EVERYTHING = {
+    "steps": "500", "base": "flux1-schnell", "preset": "style", "name": "mine-ohwx", "rank": "8", "lr": "2e-4",
+    "resolution": "512,768", "save_every": "100", "samples": "2", "publish": "private", "region": "se",
+    "gpu": "RTX_4090", "max_price": "0.5",
+}  # fmt: skip
+
+
+def rendered(*argv: str) -> Any:
+    app = typer.Typer()
+    render.register(app)
+    return CliRunner().invoke(app, list(argv))
+
+
+def flags(typed: dict[str, str]) -> list[str]:
+    return [word for key, value in typed.items() for word in (f"--{key.replace('_', '-')}", value)]
+
+
+def test_every_recipe_option_is_a_flag_and_reaches_the_config() -> None:
+    assert EVERYTHING.keys() == options.written(Recipe(trigger="ohwx")).keys()
+    done = rendered("ohwx", *flags(EVERYTHING))
+    assert done.exit_code == 0, done.output
+    whole = json.loads(done.stdout)
+    process = whole["config"]["process"][0]
+    assert problems(whole) == []
+    assert (process["train"]["steps"], process["network"]["linear"], process["train"]["lr"]) == (500, 8, 2e-4)
+    assert (process["datasets"][0]["resolution"], process["save"]["save_every"]) == ([512, 768], 100)
+    assert len(process["sample"]["prompts"]) == 2
+    assert process["model"]["assistant_lora_path"]
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_every_base_renders_at_the_hub_and_as_fetched(base: str) -> None:
+    for place in ((), ("--at-hub",)):
+        assert problems(json.loads(rendered("ohwx", "--base", base, *place).stdout)) == []
+
+
+def test_captions_become_prompts_and_the_card_s_memory_counts() -> None:
+    done = rendered("ohwx", "--caption", "a cat", "--caption", "a --w 9 dog", "--vram", "48000")
+    process = json.loads(done.stdout)["config"]["process"][0]
+    assert process["sample"]["prompts"][:2] == ["[trigger] a cat", "[trigger] a -w 9 dog"]
+    assert process["model"]["low_vram"] is False
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        (["--steps", "9"], "steps must be from 10 to 20,000"),
+        (["--preset", "cat"], "preset can be subject"),
+        (["--base", "flux9"], "flux1-dev"),
+    ],
+)
+def test_a_mistake_is_told_as_in_the_chat_on_stderr_with_code_2(typed: list[str], told: str) -> None:
+    done = rendered("ohwx", *typed)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert told in done.stderr
