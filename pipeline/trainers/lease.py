@@ -53,7 +53,7 @@ def _watchman(lease: Lease) -> str:
     """Our shell on the box, for start and renewal. The key reaches curl by its standard input."""
     return f"""{renew(lease, ".")}
 test -s end || echo $(($(date +%s) + {math.ceil(lease.ends)})) > end
-cat > watch.sh <<'SCRIPT'
+cat > watch.new <<'SCRIPT'
 echo $$ > pid
 while sleep {lease.every:g}; do
   now=$(date +%s)
@@ -63,6 +63,7 @@ while sleep {lease.every:g}; do
     curl -K - -sS -m 30 -X DELETE "$(cat url)/api/v0/instances/$id/"
 done
 SCRIPT
+mv watch.new watch.sh  # never under the feet of a shell that reads it
 kill -0 "$(cat pid 2>/dev/null)" 2>/dev/null || setsid -f sh watch.sh > watch.log 2>&1 < /dev/null"""
 
 
