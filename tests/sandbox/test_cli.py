@@ -297,11 +297,15 @@ def test_a_terminal_is_handed_to_the_box_with_its_size_and_given_back_as_it_was(
         until(b"33 111")
         termios.tcsetwinsize(theirs, (44, 99))
         child.send_signal(signal.SIGWINCH)
-        os.write(ours, b"while test \"$(stty size)\" != '44 99'; do sleep 0.01; done; sleep 600 # long\r")
-        until(b"long\r")
-        os.write(ours, b"\x03exit\r")  # Ctrl-C is the box's, not ours
+        os.write(
+            ours, b"while test \"$(stty size)\" != '44 99'; do sleep 0.01; done; echo grown $((6 * 7)); sleep 600\r"
+        )
+        until(b"grown 42")
+        os.write(ours, b"\x03")  # the box's, not ours
+        until(b"^C")
+        os.write(ours, b"exit 7\r")
         until(b"read back twice")
-        assert child.wait(30) == 130
+        assert child.wait(30) == 7
         assert termios.tcgetattr(theirs) == before
     finally:
         os.close(ours)
