@@ -61,7 +61,9 @@ def test_it_knows_who_we_are_and_who_we_are_not(tmp_path: Path) -> None:
     driven(tmp_path, act)
 
 
-def test_it_searches_with_its_own_units_and_prices_the_disk(tmp_path: Path) -> None:
+def test_it_searches_with_its_own_units_prices_the_disk_and_prints_tables_of_both_kinds_of_offer(
+    tmp_path: Path,
+) -> None:
     async def act(client: Client, says: Says) -> None:
         found = rows(await says("search", "offers", SEARCH, "-o", "dph_total", "--storage", "120", "--raw"))
         assert found
@@ -72,12 +74,6 @@ def test_it_searches_with_its_own_units_and_prices_the_disk(tmp_path: Path) -> N
             assert abs(offer["dph_total"] - offer["dph_base"] - 120 * offer["storage_cost"] / 720) < 1e-9
         prices = [offer["dph_total"] for offer in found]
         assert prices == sorted(prices)
-
-    driven(tmp_path, act)
-
-
-def test_its_tables_print_for_both_kinds_of_offer(tmp_path: Path) -> None:
-    async def act(client: Client, says: Says) -> None:
         for kind in ("on-demand", "bid"):
             table = await says("search", "offers", SEARCH, "--type", kind, "--limit", "3")
             assert len(table.strip().splitlines()) == 4, table
