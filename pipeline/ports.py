@@ -16,7 +16,7 @@ from pipeline.domain.ids import InstanceId, JobId, Label, MachineId, Sha256
 from pipeline.domain.job import Endpoint, Job, Machine, Pack
 from pipeline.domain.money import MicroUsd
 from pipeline.domain.quote import Need, Offer
-from pipeline.trainers.bases import Base
+from pipeline.trainers.bases import PEFT, Base
 from pipeline.trainers.box import Command
 
 Doc = Mapping[str, Any]  # JSON: str, int, float, bool, None, list, dict
@@ -300,6 +300,8 @@ class Demand:
     rank: int
     dtype: str  # "BF16"
     metadata: Mapping[str, str]  # ours, written into the file
+    halves: tuple[str, str] = PEFT  # how the keys of a pair end: down, up
+    alpha: int | None = None  # of every pair, under ".alpha"; None: there is no such key
 
 
 class Workshop(Protocol):

@@ -218,6 +218,8 @@ def _spelled(demand: Demand) -> dict[str, Any]:
         "rank": demand.rank,
         "dtype": demand.dtype,
         "metadata": dict(demand.metadata),
+        "halves": demand.halves,
+        "alpha": demand.alpha,
     }
 
 

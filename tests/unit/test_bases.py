@@ -15,12 +15,14 @@ MEASURED = {  # facts/loading.md 1: the toolkit's own network on models of real 
     "flux1-dev": (494, 5_369_856, 171.97),
     "flux1-schnell": (494, 5_369_856, 171.97),
     "flux2-klein-4b": (80, 1_443_840, 46.20),
+    "sdxl": (722, 2_659_840, 85.42),
     "zimage-turbo": (240, 2_657_280, 85.03),
 }
 KEYS = {
     "flux1-dev": "transformer.transformer_blocks.0.attn.to_q",
     "flux1-schnell": "transformer.transformer_blocks.0.attn.to_q",
     "flux2-klein-4b": "diffusion_model.double_blocks.0.img_attn.qkv",
+    "sdxl": "lora_unet_down_blocks_1_attentions_0_proj_in",
     "zimage-turbo": "diffusion_model.layers.0.attention.to_q",
 }
 each_base = pytest.mark.parametrize("row", BASES.values(), ids=BASES)

@@ -32,6 +32,12 @@ class _Float:
     exponent: int
     unsigned: int
 
+    def spelled(self, value: float) -> bytes:
+        """`value`, which fits, as the file has it."""
+        if self.word is np.uint16 and self.exponent == 0x7C00:  # noqa: PLR2004  # IEEE half
+            return struct.pack("<e", value)
+        return struct.pack("<f", value)[4 - self.size :]  # bfloat16 is the upper half of a float
+
     @property
     def size(self) -> int:
         return np.dtype(self.word).itemsize
@@ -42,7 +48,7 @@ _FLOATS: Final[Mapping[str, _Float]] = {
     "F16": _Float(np.uint16, 0x7C00, 0x7FFF),
     "F32": _Float(np.uint32, 0x7F80_0000, 0x7FFF_FFFF),
 }
-_A, _B = ".lora_A.weight", ".lora_B.weight"
+_ALPHA = ".alpha"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +68,24 @@ class _Demand:
     rank: int
     dtype: str
     metadata: Mapping[str, str]
+    halves: list[str]  # how the keys of a pair end: down, up
+    alpha: int | None  # of every pair; None: there is no such key
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        return (*self.halves, _ALPHA) if self.alpha is not None else tuple(self.halves)
 
     @property
     def bytes(self) -> int:
-        return self.rank * sum(wide + tall for wide, tall in self.modules.values()) * _FLOATS[self.dtype].size
+        elements = self.rank * sum(wide + tall for wide, tall in self.modules.values())
+        return (elements + (len(self.modules) if self.alpha is not None else 0)) * _FLOATS[self.dtype].size
 
 
 def prove(request: dict[str, Any]) -> list[Any]:
     """Check `source` against the demand, write it to `target`; [sha256, size, step].
 
-    Raises HostFault("weights-<what>"): file, size, prefix, grammar, orphan, shape, rank, dtype, missing, nan, zero.
+    Raises HostFault("weights-<what>"): file, size, prefix, grammar, orphan, shape, rank, dtype, missing, nan, zero,
+    alpha.
     """
     demand = _Demand(**request["demand"])
     with _open(request["source"]) as file:
@@ -146,16 +160,20 @@ def _gapless(tensors: Mapping[str, _Tensor], size: int) -> None:
 
 def _judge(tensors: Mapping[str, _Tensor], demand: _Demand) -> None:
     """Compare names and shapes with the demand, in the order of what a person can make of it."""
-    halves = {side: {_module(name, side, demand) for name in tensors if name.endswith(side)} for side in (_A, _B)}
+    ends = demand.endings
+    found = [{_module(name, end, demand) for name in tensors if name.endswith(end)} for end in ends]
     for name in tensors:
-        if not name.endswith((_A, _B)):
+        if not name.endswith(ends):
             raise HostFault("weights-grammar")
-    if halves[_A] != halves[_B]:
+    whole = found[0]
+    if any(others != whole for others in found):
         raise HostFault("weights-orphan")
-    for name in halves[_A]:
-        a, b = tensors[f"{demand.prefix}{name}{_A}"], tensors[f"{demand.prefix}{name}{_B}"]
+    for name in whole:
+        a, b, *alpha = (tensors[f"{demand.prefix}{name}{end}"] for end in ends)
         _judge_pair(a, b, demand.modules[name], demand)
-    if missing := len(demand.modules.keys() - halves[_A]):
+        for tensor in alpha:
+            _judge_alpha(tensor, demand)
+    if missing := len(demand.modules.keys() - whole):
         raise HostFault("weights-missing", missing=missing, want=len(demand.modules))
 
 
@@ -181,6 +199,13 @@ def _judge_pair(a: _Tensor, b: _Tensor, widths: list[int], demand: _Demand) -> N
             raise HostFault("weights-file")
 
 
+def _judge_alpha(tensor: _Tensor, demand: _Demand) -> None:
+    if tensor.dtype != demand.dtype:
+        raise HostFault("weights-dtype", want=demand.dtype)
+    if tensor.shape or tensor.end - tensor.begin != _FLOATS[demand.dtype].size:
+        raise HostFault("weights-shape")
+
+
 def _rewrite(
     file: IO[bytes], start: int, tensors: Mapping[str, _Tensor], demand: _Demand, out: IO[bytes]
 ) -> tuple[str, int]:
@@ -197,7 +222,9 @@ def _rewrite(
             if len(data) < min(left, _CHUNK):
                 raise HostFault("weights-file")
             left -= len(data)
-            trained |= _finite(data, demand) and name.endswith(_B)
+            trained |= _finite(data, demand) and name.endswith(demand.halves[1])
+            if name.endswith(_ALPHA) and data != _FLOATS[demand.dtype].spelled(demand.alpha or 0):
+                raise HostFault("weights-alpha", want=demand.alpha or 0)
             whole.update(data)
             out.write(data)
     if not trained:

@@ -76,6 +76,7 @@ def demand(job: Job, step: int) -> Demand:
     info = {"step": step, "epoch": 0}
     return Demand(
         modules=row.modules, prefix=row.prefix, rank=job.recipe.rank, dtype="BF16",
+        halves=row.halves, alpha=job.recipe.rank if row.alpha else None,
         metadata={
             "format": "pt", "ss_base_model_version": row.version, "ss_output_name": str(job.recipe.slug),
             "modelspec.title": str(job.recipe.slug), "modelspec.trigger_phrase": job.recipe.trigger,

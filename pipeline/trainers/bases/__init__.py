@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from pipeline.domain.faults import UserFault
-from pipeline.trainers.bases import flux1, flux2, zimage
-from pipeline.trainers.bases.row import HOME, Base, Part, Rung
+from pipeline.trainers.bases import flux1, flux2, sdxl, zimage
+from pipeline.trainers.bases.row import HOME, PEFT, Base, Part, Rung
 
-__all__ = ["BASES", "HOME", "Base", "Part", "Rung", "base"]
+__all__ = ["BASES", "HOME", "PEFT", "Base", "Part", "Rung", "base"]
 
-BASES: Final[Mapping[str, Base]] = {row.id: row for row in (*flux1.ROWS, *flux2.ROWS, *zimage.ROWS)}
+BASES: Final[Mapping[str, Base]] = {row.id: row for row in (*flux1.ROWS, *flux2.ROWS, *sdxl.ROWS, *zimage.ROWS)}
 
 
 def base(name: str) -> Base:

@@ -30,6 +30,8 @@ class Rung:
     cache_text: bool = False  # captions are encoded once, then the text encoder leaves
 
 
+PEFT: Final = (".lora_A.weight", ".lora_B.weight")
+KOHYA: Final = (".lora_down.weight", ".lora_up.weight")
 LADDER: Final = (Rung(25_000), Rung(0, low_vram=True), Rung(0, low_vram=True, cache_text=True))
 
 
@@ -56,6 +58,8 @@ class Base:
     sample_steps: int
     quantize: bool
     prefix: str  # of every key in the LoRA file
+    halves: tuple[str, str] = PEFT  # how the keys of a pair end: down, up
+    alpha: bool = False  # a third key with each pair (only for SDXL: facts/loading.md 1)
     modules: Mapping[str, tuple[int, int]]
     card_base: str  # base_model on the model card
     license: str
@@ -68,7 +72,7 @@ class Base:
 
     def lora_bytes(self, rank: int) -> int:
         """Size of the 16-bit LoRA file: two bytes an element, and about 130 of header a key."""
-        return 2 * rank * self.elements_per_rank + 130 * 2 * len(self.modules)
+        return 2 * rank * self.elements_per_rank + 130 * (3 if self.alpha else 2) * len(self.modules)
 
     def place(self, repo: str) -> str:
         """Where the files of one of its repos go. Raises KeyError for a repo that is none of its own."""
