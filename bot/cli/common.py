@@ -5,17 +5,20 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from pipeline.settings import BadSettings, Settings, load
+if TYPE_CHECKING:  # keeps --help quick
+    from pipeline.settings import Settings
 
 BAD_SETTINGS = 2
 
 
-def settings_or_exit(*need: str, **over: Any) -> Settings:
+def settings_or_exit(*need: str, **over: Any) -> "Settings":
     """Read the environment; every mistake in one message on stderr, exit code 2."""
+    from pipeline.settings import BadSettings, load  # noqa: PLC0415  # keeps --help quick
+
     try:
         return load(need, **over)
     except BadSettings as error:
@@ -26,6 +29,8 @@ def settings_or_exit(*need: str, **over: Any) -> Settings:
 def run_until_signal(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """Run `work`; SIGINT and SIGTERM cancel it, and it ends clean. Its result is the exit code."""
     os.umask(0o077)  # whatever this process writes is its owner's alone
+
+    from pipeline.settings import BadSettings  # noqa: PLC0415  # keeps --help quick
 
     async def main() -> int:
         task = asyncio.current_task()

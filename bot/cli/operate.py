@@ -1,6 +1,5 @@
 """How an operator's command runs: books and market opened, faults told on stderr, an exit code that means something."""
 
-import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable
@@ -8,14 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
-from bot.cli.common import BAD_SETTINGS, run_until_signal, settings_or_exit
-
 if TYPE_CHECKING:  # keeps --help quick
     from bot.books import Trade
     from pipeline.domain.faults import Fault
 
 OK: Final = 0
 FAILED: Final = 1
+BAD_SETTINGS: Final = 2
 BLIND: Final = 3  # the market could not be read: nothing was done
 INTERRUPTED: Final = 130
 CODES: Final = {
@@ -26,9 +24,13 @@ CODES: Final = {
 
 def operate(work: Callable[["Trade"], Awaitable[int]], *, quiet: bool = True) -> None:
     """Run `work` on books and market and leave with its exit code. `quiet`: only errors of ours are logged."""
+    from bot.cli.common import run_until_signal, settings_or_exit  # noqa: PLC0415  # keeps --help quick
+
     settings = settings_or_exit("vast_api_key")
 
     async def whole() -> int:
+        import asyncio  # noqa: PLC0415  # keeps --help quick
+
         from bot import logs  # noqa: PLC0415  # keeps --help quick
         from bot.books import trade  # noqa: PLC0415  # keeps --help quick
         from pipeline.domain.faults import Fault  # noqa: PLC0415  # keeps --help quick
