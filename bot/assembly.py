@@ -16,6 +16,7 @@ from pipeline.adapters import providers, publishers
 from pipeline.adapters.discover import discover
 from pipeline.adapters.hub import build as build_hub
 from pipeline.adapters.lock import only_runner
+from pipeline.adapters.redact import secrets
 from pipeline.adapters.ssh import SshHosts
 from pipeline.adapters.workshop import ChildWorkshop
 from pipeline.domain.ids import JobId
@@ -26,10 +27,11 @@ from pipeline.flow.intake import Intake, Terms
 from pipeline.flow.journal import Journal, load_job
 from pipeline.flow.kit import Kit
 from pipeline.flow.nursery import Nursery, nursery
+from pipeline.flow.retention import Retention
 from pipeline.flow.spool import Spool
 from pipeline.flow.story import tell
 from pipeline.flow.sweeps import Sweeps
-from pipeline.ports import House, Provider, Publisher
+from pipeline.ports import House, Hub, Provider, Publisher
 from pipeline.settings import Settings
 
 
@@ -59,14 +61,21 @@ async def station(settings: Settings, couriers: Mapping[str, Courier]) -> AsyncI
         provider = the(discover(providers, settings), "VAST_API_KEY")
         stack.push_async_callback(provider.close)
         tasks = await stack.enter_async_context(nursery())
-        whole = _built(open_books, house, provider, couriers, tasks)
+        hub = build_hub(settings)
+        stack.push_async_callback(hub.close)
+        whole = _built(open_books, house, provider, hub, couriers, tasks)
         tasks.start(whole.relay.run(), "relay")
         await stack.enter_async_context(whole.sweeps.ringing())
         yield whole
 
 
 def _built(
-    open_books: Books, house: House, provider: Provider, couriers: Mapping[str, Courier], tasks: Nursery
+    open_books: Books,
+    house: House,
+    provider: Provider,
+    hub: Hub,
+    couriers: Mapping[str, Courier],
+    tasks: Nursery,
 ) -> Station:
     settings, store, clock = open_books.settings, open_books.store, open_books.clock
     spool = Spool(settings.data_dir.resolve() / "spool")
@@ -76,7 +85,10 @@ def _built(
     )  # fmt: skip
     workshop = ChildWorkshop(spool.root)
     engine = LocalEngine(
-        _teller(open_books, house, provider, spool, workshop, relay.wake), tasks, settings.max_gpus, settings.rhythm()
+        _teller(open_books, house, provider, hub, spool, workshop, relay.wake),
+        tasks,
+        settings.max_gpus,
+        settings.rhythm(),
     )
     intake = Intake(
         store=store, clock=clock, dice=open_books.dice, provider=provider, workshop=workshop,
@@ -88,7 +100,7 @@ def _built(
     )  # fmt: skip
     sweeps = Sweeps(
         clock=clock, pace=settings.rhythm(), store=store, provider=provider, ledger=open_books.ledger, engine=engine,
-        house=house,
+        house=house, retention=Retention(store=store, clock=clock, spool=spool),
     )  # fmt: skip
     desk = Desk(
         intake, couriers, Words, clock,
@@ -107,6 +119,7 @@ def _teller(
     open_books: Books,
     house: House,
     provider: Provider,
+    hub: Hub,
     spool: Spool,
     workshop: ChildWorkshop,
     hint: Callable[[], None],
@@ -114,7 +127,6 @@ def _teller(
     """How this process tells a stored job."""
     settings, store, clock = open_books.settings, open_books.store, open_books.clock
     hosts = SshHosts(settings.ssh_key)
-    hub = build_hub(settings)
     publisher: Publisher = the(discover(publishers, settings), "HF_TOKEN")
     scribe = CardWriter(Words())
 
@@ -129,6 +141,8 @@ def _teller(
     async def tell_stored(job: JobId) -> None:
         stored = await load_job(store, job)
         if stored is not None and not stored.over:
+            if stored.machine is not None and stored.machine.key:
+                secrets.learn(stored.machine.key)  # after a restart, too, no log may hold it
             await tell(stored, kit(stored))
 
     return tell_stored

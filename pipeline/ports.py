@@ -237,6 +237,8 @@ class Hub(Protocol):
     async def download(self, file: RemoteFile, to: Path) -> None:
         """Bring a small file home (at most 64 MB)."""
 
+    async def close(self) -> None: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:

@@ -18,6 +18,7 @@ from pipeline.flow.leases import Leases
 from pipeline.flow.ledger import Ledger
 from pipeline.flow.reaper import Reaper, Swept
 from pipeline.flow.records import job_from
+from pipeline.flow.retention import Retention
 from pipeline.ports import Clock, Engine, House, Pace, Provider, Store
 
 log = structlog.get_logger()
@@ -34,6 +35,7 @@ class Sweeps:
     ledger: Ledger
     engine: Engine
     house: House
+    retention: Retention
 
     def bells(self) -> Mapping[str, tuple[float, Callable[[], Awaitable[object]]]]:
         """Name -> seconds between two rings, and the body."""
@@ -43,6 +45,7 @@ class Sweeps:
             "charges": (86_400, self.compare_charges),
             "outbox": (60, self.ledger.drain),
             "holds": (60, self.free_holds),
+            "retention": (3600, self.retention.sweep),
         }
 
     async def wake_jobs(self) -> None:

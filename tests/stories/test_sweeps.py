@@ -18,6 +18,8 @@ from pipeline.flow.charges import Compared
 from pipeline.flow.kit import need_of
 from pipeline.flow.reaper import Swept
 from pipeline.flow.records import job_doc
+from pipeline.flow.retention import Retention
+from pipeline.flow.spool import Spool
 from pipeline.flow.sweeps import Sweeps
 from pipeline.ports import Pace, Sight
 from tests.stories.test_intake import Bell
@@ -32,6 +34,7 @@ def sweeps(world: World, engine: Bell | None = None) -> Sweeps:
     return Sweeps(
         clock=world.clock, pace=Pace(), store=world.store, provider=world, ledger=world.ledger(),
         engine=engine or Bell(), house=HOUSE,
+        retention=Retention(store=world.store, clock=world.clock, spool=Spool(world.root)),
     )  # fmt: skip
 
 
