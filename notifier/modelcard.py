@@ -61,9 +61,9 @@ def _front(job: Job, samples: Sequence[str]) -> str:
 def _snippet(job: Job, weights: str) -> str:
     return f"""```python
 import torch
-from diffusers import AutoPipelineForText2Image
+from diffusers import DiffusionPipeline
 
-pipe = AutoPipelineForText2Image.from_pretrained("{base(job.recipe.base).card_base}", torch_dtype=torch.bfloat16)
+pipe = DiffusionPipeline.from_pretrained("{base(job.recipe.base).card_base}", torch_dtype=torch.bfloat16)
 pipe.load_lora_weights("{job.repo}", weight_name="{weights}")
 image = pipe("{job.recipe.trigger}").images[0]
 ```"""

@@ -119,12 +119,10 @@ def _config(lease: Lease, luggage: Luggage) -> str:
     """A job's config, but with the base at the hub: a session has no stage that brings it."""
     assert lease.machine is not None
     row = base(luggage.recipe.base)
-    text = aitoolkit.config(
-        lease.id, luggage.recipe, row, lease.machine.home, vram_mb=lease.machine.vram_mb, captions=luggage.captions
-    )
-    whole = json.loads(text)
-    whole["config"]["process"][0]["model"]["name_or_path"] = row.parts[0].repo
-    return json.dumps(whole, ensure_ascii=True, indent=1).replace("${", "\\u0024{")
+    return aitoolkit.config(
+        lease.id, luggage.recipe, row, lease.machine.home,
+        vram_mb=lease.machine.vram_mb, captions=luggage.captions, at_hub=True,
+    )  # fmt: skip
 
 
 def _environment(trade: Trade, there: str, config: str) -> str:

@@ -42,6 +42,7 @@ class Offer:
     region: str  # two letters, or ""
     seconds_left: float  # until the rental would end
     address: str = ""  # public, or ""
+    ram_mb: int = 0  # host memory of this slice; 0 unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,7 @@ class Need:
     mirror_gb: float = 0.0  # comes home beside the training: traffic, no time
     gpus: frozenset[str] = frozenset()  # empty: any
     region: str = ""
+    ram_mb: int = 0  # of host memory; 0: any
     min_gpu_frac: float = 1.0
     min_reliability: float = 0.95
     min_driver: int = 580_000_000  # of the trainer's CUDA 13 image
@@ -155,6 +157,7 @@ def sound(offer: Offer, need: Need) -> bool:
         offer.num_gpus == 1
         and offer.gpu_frac >= need.min_gpu_frac
         and offer.vram_mb >= need.vram_mb
+        and offer.ram_mb >= need.ram_mb
         and offer.verified
         and offer.reliability >= need.min_reliability
         and offer.direct_ports >= 1

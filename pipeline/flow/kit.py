@@ -63,6 +63,7 @@ def need_of(recipe: Recipe, dataset_bytes: int, pictures: int, house: House) -> 
         image_gb=house.image_gb,
         disk_gb=row.disk_gb,
         vram_mb=row.vram_mb,
+        ram_mb=row.ram_mb,
         setup_seconds=setup_seconds(row, pictures, len(recipe.resolution)),
         sample_seconds=sample_seconds(recipe.samples),
         home_gb=row.lora_bytes(recipe.rank) / 1e9 + SAMPLES_GB,

@@ -6,15 +6,20 @@ from fnmatch import fnmatchcase
 import pytest
 
 from pipeline.domain.faults import UserFault
+from pipeline.domain.quote import sound
+from pipeline.domain.recipe import Recipe
+from pipeline.flow.kit import need_of
 from pipeline.flow.stages.upload import where
 from pipeline.ports import RemoteFile
 from pipeline.trainers.bases import BASES, Base, Rung, base
 from tests.support.jobs import a_job
+from tests.support.world import HOUSE, offer
 
 MEASURED = {  # facts/loading.md 1: the toolkit's own network on models of real size: modules, elements per rank, MB
     "flux1-dev": (494, 5_369_856, 171.97),
     "flux1-schnell": (494, 5_369_856, 171.97),
     "flux2-klein-4b": (80, 1_443_840, 46.20),
+    "qwen-image": (840, 9_216_000, 294.91),
     "sdxl": (722, 2_659_840, 85.42),
     "zimage-turbo": (240, 2_657_280, 85.03),
 }
@@ -22,6 +27,7 @@ KEYS = {
     "flux1-dev": "transformer.transformer_blocks.0.attn.to_q",
     "flux1-schnell": "transformer.transformer_blocks.0.attn.to_q",
     "flux2-klein-4b": "diffusion_model.double_blocks.0.img_attn.qkv",
+    "qwen-image": "diffusion_model.transformer_blocks.0.attn.to_q",
     "sdxl": "lora_unet_down_blocks_1_attentions_0_proj_in",
     "zimage-turbo": "diffusion_model.layers.0.attention.to_q",
 }
@@ -120,3 +126,12 @@ def test_an_unknown_base_is_refused_with_those_there_are() -> None:
     with pytest.raises(UserFault) as caught:
         base("flux9")
     assert caught.value.facts["known"] == ", ".join(BASES)
+
+
+def test_qwen_is_offered_only_machines_whose_own_memory_holds_it_before_it_is_quantized() -> None:
+    wanted = need_of(Recipe(trigger="tok", base="qwen-image"), 10**8, 20, HOUSE)
+    big = replace(offer(1, 0.5), vram_mb=49_140, disk_gb=500.0, seconds_left=10**7, ram_mb=64_000)
+    assert sound(big, wanted)
+    assert not sound(replace(big, ram_mb=32_000), wanted)
+    assert not sound(replace(big, ram_mb=0), wanted)  # a machine that does not say
+    assert not sound(replace(big, vram_mb=24_564), wanted)

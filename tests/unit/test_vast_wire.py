@@ -123,6 +123,18 @@ def test_an_offer_that_cannot_be_true_is_left_out(lie: dict[str, object]) -> Non
     assert wire.read_offers([OFFER | lie, OFFER], NEED, local=False) == [offer()]
 
 
+def test_host_memory_is_asked_for_only_where_a_base_needs_it_and_is_the_slice_s_not_the_machine_s() -> None:
+    assert "cpu_ram" not in wire.search(NEED)
+    assert wire.search(replace(NEED, ram_mb=60_000))["cpu_ram"] == {"gte": 60_000}
+    whole = wire.read_offer(OFFER | {"cpu_ram": 128_000, "gpu_frac": 1.0}, NEED, local=False)
+    half = wire.read_offer(OFFER | {"cpu_ram": 128_000, "gpu_frac": 0.5}, NEED, local=False)
+    unknown = wire.read_offer(OFFER | {"cpu_ram": None}, NEED, local=False)
+    assert whole
+    assert half
+    assert unknown
+    assert (whole.ram_mb, half.ram_mb, unknown.ram_mb) == (128_000, 64_000, 0)
+
+
 def test_a_price_understated_in_one_field_is_not_believed() -> None:
     found = wire.read_offer(OFFER | {"dph_base": 0.01}, NEED, local=False)
     assert found

@@ -50,6 +50,7 @@ class Base:
     download_gb: float
     disk_gb: int
     vram_mb: int  # floor
+    ram_mb: int = 0  # floor of host memory, where the whole base is loaded there before it shrinks; 0: not asked
     ladder: tuple[Rung, ...] = LADDER
     step_factor: float  # seconds per step against FLUX.1-dev
     scheduler: str

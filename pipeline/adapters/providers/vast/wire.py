@@ -97,6 +97,8 @@ def search(need: Need) -> dict[str, Any]:
         "allocated_storage": need.disk_gb,  # without it every price is understated
     }
     gpus, region = need.filters.gpus or need.gpus, need.filters.region or need.region
+    if need.ram_mb:
+        body["cpu_ram"] = {"gte": need.ram_mb}
     if gpus:
         body["gpu_name"] = {"in": sorted(gpus)}
     if region:
@@ -135,6 +137,7 @@ def read_offer(row: Row, need: Need, *, local: bool) -> Offer | None:
         num_gpus=int(number(row, "num_gpus") or 0),
         gpu_frac=number(row, "gpu_frac") or 0.0,
         vram_mb=int(number(row, "gpu_ram") or 0),
+        ram_mb=int((number(row, "cpu_ram") or 0.0) * min(1.0, number(row, "gpu_frac") or 0.0)),  # theirs: the machine's
         gpu_rate=gpu_rate,
         storage_rate=storage,
         down_mbps=number(row, "inet_down") or 0.0,
