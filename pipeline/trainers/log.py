@@ -178,24 +178,19 @@ class _Lines:
     def read(self, raw: str) -> None:
         text = _CURSOR.sub("", raw) if "\x1b" in raw else raw
         bar = _BAR.search(text) if "%|" in text else None
-        if bar is None:
-            if not _CONFIG.match(text):
-                self._phase(text)
-                self._message(text)
-            return
-        self._phase(text[: bar.start()])
-        self._bar(bar, text[: bar.start()])
-        if glued := text[bar.end() :].strip():
-            self._phase(glued)
-            self._message(glued)
+        if bar:
+            self._bar(bar, text[: bar.start()])
+            text = text[bar.end() :]
+        if text and not _CONFIG.match(text):
+            if name := self._named(text):
+                self.phase = name
+                self.found.append(Phase(name))
+            self._message(text)
 
-    def _phase(self, text: str) -> None:
+    def _named(self, text: str) -> str:
+        """The phase that `text` names, or ""; samples before the first step have the words of any others."""
         name = next((name for words, name in self.phases if words in text), "")
-        if name == "sampling" and self.phase == "baseline":
-            name = "baseline"  # its bar has the same words as any other sampling's
-        if name:
-            self.phase = name
-            self.found.append(Phase(name))
+        return "baseline" if name == "sampling" and self.phase == "baseline" else name
 
     def _bar(self, bar: re.Match[str], title: str) -> None:
         done, total = int(bar["n"]), int(bar["total"])
@@ -205,8 +200,11 @@ class _Lines:
         elif self.job and title.startswith(f"{self.job}: "):  # its first sight, and all of a finished job's (run 10)
             self.found.append(Step(done, total, None, None))
             self.phase = "training"
-        elif self.phase in {"caching", "sampling", "baseline"} or (self.phase == "quantizing" and not title.strip()):
-            self.found.append(Phase(self.phase, done, total))
+        else:
+            self.phase = self._named(title) or self.phase
+            blocks = self.phase == "quantizing" and not title.strip()
+            if blocks or self.phase in {"caching", "sampling", "baseline"}:
+                self.found.append(Phase(self.phase, done, total))
 
     def _message(self, text: str) -> None:
         if saved := _SAVED.search(text):

@@ -26,7 +26,7 @@ def cards() -> list[Row]:
             reader, readings = reader.feed(log[start : start + 4096])
             for reading in readings:
                 if isinstance(reading, Step):
-                    progress = stepped(progress, EPOCH, reading.done, reading.total, reading.loss, reading.lr, 0)
+                    progress = stepped(progress, EPOCH, reading.done, reading.total, reading.loss, reading.lr)
                     with_card = render(view_of(job, progress), words, now=EPOCH, spool=folder, simulated=False)
                     count += bool(with_card.title)
         return count

@@ -178,3 +178,10 @@ async def _nudge(world: World, wanted: Wish, telling: asyncio.Timeout) -> None:
         await asyncio.sleep(10)  # virtual seconds
     await wish(world, wanted)
     telling.reschedule(loop.time())
+
+
+def test_a_host_far_slower_than_its_quote_is_left_for_one_that_is_done_sooner(tmp_path: Path) -> None:
+    slow = Run(steps=400, seconds_per_step=40.0, save_every=250)
+    world = a_world(tmp_path, runs=[slow, Run(steps=400, save_every=250)])
+    job = lived(world, _job(400))
+    assert (job.ending and job.ending.end, len(world.rentals), world.alive) == (End.DONE, 2, [])

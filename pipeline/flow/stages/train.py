@@ -8,20 +8,21 @@ import structlog
 
 from pipeline.domain.faults import HostFault, HostSilent, OperatorFault
 from pipeline.domain.job import Ending, Job
-from pipeline.domain.progress import Progress, stepped
+from pipeline.domain.progress import Course, Progress, Speed, stepped
 from pipeline.domain.stage import End, Wish
-from pipeline.flow.history import learn
+from pipeline.domain.stall import History, Promise, Sign, noted, slow, stalled
+from pipeline.flow.history import CLEAR, learn
 from pipeline.flow.kit import Kit, sample_seconds
 from pipeline.flow.stages.common import at_host, awake, lease_of
 from pipeline.ports import Host
 from pipeline.trainers import aitoolkit
 from pipeline.trainers.log import OptimizerSaved, Phase, Reader, Reading, Saved, Step, Stopped, Trouble, tail
+from pipeline.trainers.verdict import NAN_STEPS, worse
 
 log = structlog.get_logger()
 EVERY = 5.0  # seconds between two looks
 MOST_POLLS = 64  # 16 MB of log in one go
-SILENT = 30 * 60.0  # seconds without a byte of log: loading and quantizing may be quiet for minutes, not for this
-NAN_STEPS = 10  # in a row: the run is lost
+SAVE = 2.0  # seconds a save takes, until we have seen some
 STOP_PATIENCE = 300.0  # seconds for a save asked for
 
 
@@ -29,16 +30,20 @@ STOP_PATIENCE = 300.0  # seconds for a save asked for
 class Watch:
     """What we have read of this run so far. In memory only: the log on the box is the record."""
 
+    heard_at: datetime
     reader: Reader = field(default_factory=Reader)
     offset: int = 0
     progress: Progress | None = None
-    heard_at: datetime | None = None
+    speed: Speed = field(default_factory=Speed)
+    history: History = ()
     trouble: str = ""
     nans: int = 0
     final: bool = False
     stopped: bool = False
     vanished: int = 0  # looks in a row that found no process and no exit code
-    saves: int = 0
+    saves: int = 0  # since the last look
+    pictures: int = 0  # samples drawn since the last look
+    drawing: tuple[int, int] = (0, 0)  # of the round in hand
     complete_sets: int = 0
     tail: bytes = b""
     first: tuple[datetime, int] | None = None  # when we first saw a step, and which
@@ -57,6 +62,21 @@ class Watch:
         self.first = self.first or (now, self.progress.done)
         if self.progress.done > (self.latest or self.first)[1]:
             self.latest = (now, self.progress.done)
+
+    def timed(self, now: datetime, course: Course) -> None:
+        """Speed and ETA anew: what each of the looks shows at its end is what is told."""
+        told = self.progress
+        if told is None or told.unit != "step":
+            return
+        self.speed = self.speed.seen(now, told.done, told.total, self.saves, self.pictures)
+        self.saves = self.pictures = 0
+        left = self.speed.left(course, told.done, told.total, self.drawing)
+        self.progress = replace(told, seconds_per_step=self.speed.pace, seconds_left=left)
+
+    def drew(self, phase: Phase) -> None:
+        done = self.drawing[0] if phase.done else 0
+        self.pictures += max(0, phase.done - done)
+        self.drawing = (phase.done, phase.total)
 
 
 async def play(job: Job, kit: Kit) -> Job:
@@ -82,6 +102,7 @@ async def _look(job: Job, kit: Kit, host: Host, watch: Watch) -> bool:
     look = await _caught_up(job, kit, host, watch)
     now = kit.now()
     watch.clocked(now)
+    watch.timed(now, _course(job, kit))
     if watch.progress:
         await kit.journal.note(watch.progress)
     watch.vanished = watch.vanished + 1 if look.code is None and not look.alive else 0
@@ -89,9 +110,36 @@ async def _look(job: Job, kit: Kit, host: Host, watch: Watch) -> bool:
         return _verdict(job, watch, look.code)
     if watch.nans >= NAN_STEPS:
         raise HostFault("trainer-nan")
-    if watch.heard_at and (now - watch.heard_at).total_seconds() > kit.pace.seconds(SILENT):
-        raise HostFault("trainer-stalled", phase=watch.progress.phase if watch.progress else "loading")
+    _lively(job, kit, watch, now)
     return False
+
+
+def _lively(job: Job, kit: Kit, watch: Watch, now: datetime) -> None:
+    """Raise HostFault("trainer-stalled" | "trainer-slow") when the run will not come to its end here."""
+    told = watch.progress or Progress(at=now)
+    steps = (told.done, told.total) if told.unit == "step" else (0, 0)
+    sign = Sign(
+        at=now, since=now, heard=watch.heard_at, moved=now, phase=told.phase, done=steps[0], total=steps[1],
+        left=told.seconds_left, pace=watch.speed.pace, measured=watch.speed.measured,
+    )  # fmt: skip
+    watch.history = noted(watch.history, now, sign, factor=kit.pace.factor)
+    quote, factor = job.quote, kit.pace.factor
+    quoted = kit.pace.seconds((quote.seconds - quote.start_seconds) / job.recipe.steps)
+    code = stalled(watch.history, now, factor=factor)
+    if quoted > CLEAR:  # below it, a sandbox's own slowness is what would be measured
+        code = code or slow(watch.history, Promise(quoted, kit.pace.seconds(quote.start_seconds)), factor=factor)
+    if code:
+        raise HostFault(
+            code, phase=sign.phase, step=sign.done, pace=round(sign.pace or 0.0, 3), quoted=round(quoted, 3)
+        )
+
+
+def _course(job: Job, kit: Kit) -> Course:
+    recipe = job.recipe
+    return Course(
+        save_every=recipe.save_every, save_seconds=kit.pace.seconds(SAVE), samples=recipe.samples,
+        sample_seconds=kit.pace.seconds(sample_seconds(1)),
+    )  # fmt: skip
 
 
 async def _caught_up(job: Job, kit: Kit, host: Host, watch: Watch) -> aitoolkit.Look:
@@ -112,15 +160,18 @@ async def _caught_up(job: Job, kit: Kit, host: Host, watch: Watch) -> aitoolkit.
 
 
 def _fold(job: Job, watch: Watch, readings: list[Reading], kit: Kit) -> None:
-    now, tail = kit.now(), kit.pace.seconds(sample_seconds(job.recipe.samples))
+    now = kit.now()
     for reading in readings:
         before = watch.progress or Progress(at=now, phase="loading")
         match reading:
             case Step(done, total, loss, lr):
-                watch.progress = stepped(before, now, done, total, loss, lr, tail)
+                watch.progress = stepped(before, now, done, total, loss, lr)
+                watch.drawing = (0, 0)
                 watch.nans = 0 if loss else watch.nans
             case Phase():
-                watch.progress = _phase(before, now, reading, tail)
+                watch.progress = _phase(before, now, reading)
+                if watch.progress.phase == "sampling" and reading.total:
+                    watch.drew(reading)
             case Saved(name):
                 watch.saves += 1
                 watch.final = watch.final or name == f"{job.id}.safetensors"
@@ -129,17 +180,17 @@ def _fold(job: Job, watch: Watch, readings: list[Reading], kit: Kit) -> None:
             case Trouble("nan"):
                 watch.nans += 1
             case Trouble(code):
-                watch.trouble = code if code != "trainer_failed" else watch.trouble or code
+                watch.trouble = worse(watch.trouble, code)
             case Stopped():
                 watch.stopped = True
 
 
-def _phase(before: Progress, now: datetime, phase: Phase, tail: float) -> Progress:
+def _phase(before: Progress, now: datetime, phase: Phase) -> Progress:
     """A phase beside the steps (saving, sampling) keeps the step count; before them it has its own."""
     if before.unit == "step" and phase.name in {"saving", "sampling"}:
-        left = tail * (1 - phase.done / phase.total) if phase.total else before.seconds_left
-        return replace(before, at=now, phase=phase.name, seconds_left=left)
-    return Progress(at=now, phase=phase.name, done=phase.done, total=phase.total, unit="picture" if phase.total else "")
+        return replace(before, at=now, phase=phase.name)
+    unit = "picture" if phase.total and phase.name != "quantizing" else ""
+    return Progress(at=now, phase=phase.name, done=phase.done, total=phase.total, unit=unit)
 
 
 def _verdict(job: Job, watch: Watch, code: int | None) -> bool:
