@@ -38,6 +38,7 @@ def render_config(  # noqa: PLR0913, PLR0917  # one parameter an option
     max_price: Annotated[str, typer.Option(help="dollars an hour; not in the config")] = "",
     *,
     vram: Annotated[int, typer.Option(min=1, help="MB of the GPU it is for")] = 24_564,
+    lower: Annotated[int, typer.Option(min=0, help="more frugal by so many rungs, after out of memory")] = 0,
     home: Annotated[str, typer.Option(help="home folder on the machine")] = "/root",
     job: Annotated[str, typer.Option(help="the job's id, which is its folder and the config's name")] = "job",
     caption: Annotated[list[str] | None, typer.Option(help="for sample prompts; may be repeated")] = None,
@@ -56,7 +57,9 @@ def render_config(  # noqa: PLR0913, PLR0917  # one parameter an option
     }  # fmt: skip
     try:
         recipe = _recipe(trigger, typed)
-        text = config(JobId(job), recipe, row(recipe.base), home, vram_mb=vram, captions=caption or (), at_hub=at_hub)
+        text = config(
+            JobId(job), recipe, row(recipe.base), home, vram_mb=vram, captions=caption or (), lower=lower, at_hub=at_hub
+        )
     except UserFault as fault:
         complain(fault)
         raise typer.Exit(BAD_SETTINGS) from None

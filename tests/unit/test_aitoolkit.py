@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,6 +53,16 @@ def test_a_hostile_caption_gives_no_variable_no_flag_and_no_key() -> None:
 def test_any_caption_passes_the_toolkit_s_replace_and_parse_unchanged(captions: list[str]) -> None:
     text = config(Recipe(trigger="tok"), tuple(captions))
     assert process(toolkit_reads(text, {})) == process(json.loads(text))
+
+
+@pytest.mark.parametrize("base", BASES.values(), ids=BASES)
+def test_no_base_lets_a_hostile_caption_into_any_key_but_the_prompts(base: Base) -> None:
+    for preset in Preset:
+        plain = process(json.loads(config(Recipe(trigger="tok", preset=preset), base=base)))
+        hostile = process(toolkit_reads(config(Recipe(trigger="tok", preset=preset), (HOSTILE,), base=base), {}))
+        del plain["sample"]["prompts"]
+        del hostile["sample"]["prompts"]
+        assert hostile == plain
 
 
 def test_exactly_four_samples_of_the_last_step_for_any_number_of_steps() -> None:

@@ -54,6 +54,8 @@ def test_captions_become_prompts_and_the_card_s_memory_counts() -> None:
     process = json.loads(done.stdout)["config"]["process"][0]
     assert process["sample"]["prompts"][:2] == ["[trigger] a cat", "[trigger] a -w 9 dog"]
     assert process["model"]["low_vram"] is False
+    lower = json.loads(rendered("ohwx", "--vram", "48000", "--lower", "1").stdout)
+    assert lower["config"]["process"][0]["model"]["low_vram"] is True
 
 
 @pytest.mark.parametrize(

@@ -238,6 +238,7 @@ def test_change_says_how_and_repeats_the_last_order_as_it_can_be_typed() -> None
 recipes = st.builds(
     Recipe,
     trigger=st.from_regex(r"[A-Za-z0-9_-]{2,32}", fullmatch=True),
+    preset=st.sampled_from(Preset),
     name=st.from_regex(r"([A-Za-z0-9][A-Za-z0-9_-]{0,47})?", fullmatch=True),
     steps=st.integers(10, 20_000),
     rank=st.integers(1, 128),
