@@ -16,6 +16,8 @@ NAN_AT_END: Final = 3  # in a row are enough when no better step follows
 MOST_CHECKPOINTS: Final = 200  # names we keep of one log, the newest
 MOST_RANKS: Final = 1000  # behind every known cause
 SIGINT: Final = 2
+SIGKILL: Final = 9
+MOST_SIGNALS: Final = 64
 _PERIODIC: Final = "_000000000"  # `<job>_<nine digits>.safetensors`: every save but the final one
 _SILENT_KILL: Final = {"", "loading", "quantizing"}  # killed there without a word: the machine's own RAM was full
 
@@ -148,22 +150,22 @@ def _outcome(tale: _Tale, code: int | None) -> Outcome:
 
 
 def _cause(tale: _Tale, code: int | None) -> str:
-    """What was said after the headline counts before what was said earlier, and any text before the exit code."""
-    if said := tale.after or ("" if tale.failed else tale.before):
-        return said
+    """What was said after the failure's headline counts before what was said earlier: that may have been no end.
+
+    SIGKILL leaves no time for a word: what was said before it was about something else.
+    """
+    if tale.failed:
+        return tale.after or ("nan" if tale.nan else tale.before or "trainer_failed")
     if tale.nan:
         return "nan"
-    if tale.failed:
-        return tale.before or "trainer_failed"
-    if _signal(code) == 9:  # noqa: PLR2004  # SIGKILL
+    if _signal(code) == SIGKILL:
         return "host_ram" if tale.phase in _SILENT_KILL else "killed"
-    if _signal(code):
-        return "killed"
-    return "trainer_failed" if code else "no_model"
+    return tale.before or ("killed" if _signal(code) else "trainer_failed" if code else "no_model")
 
 
 def _signal(code: int | None) -> int:
     """The signal that ended it, 0 for none: a parent sees it negative, a shell as 128 + n."""
     if code is None:
         return 0
-    return -code if code < 0 else max(0, code - 128)
+    number = -code if code < 0 else code - 128
+    return number if 0 < number <= MOST_SIGNALS else 0

@@ -177,6 +177,22 @@ def test_a_token_without_the_gated_right_is_no_missing_file_though_the_headline_
     assert judge(read(frame), 1).cause == "hub_token_permission"
 
 
+def test_a_warning_before_a_kill_or_before_the_headline_is_not_its_cause() -> None:
+    warned = b"# Running job: j\nQuantizing transformer\nLocalEntryNotFoundError: kernels\n"
+    assert judge(read(warned), -9).cause == "host_ram"
+    assert judge(read(warned), -11).cause == "hub_offline"  # all that is known
+    assert judge(read(warned + b"Error running job: CUDA out of memory. Tried\n"), 1).cause == "out_of_memory"
+
+
+def test_an_exit_code_beyond_the_signals_is_an_exit_code() -> None:
+    assert [judge([], code).cause for code in (255, 129, -64, 1)] == [
+        "trainer_failed",
+        "killed",
+        "killed",
+        "trainer_failed",
+    ]
+
+
 def test_an_interrupt_of_an_old_toolkit_ends_by_signal_and_is_a_stop() -> None:
     assert [judge([], code).verdict for code in (-2, 130)] == ["stopped", "stopped"]
 

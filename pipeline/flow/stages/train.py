@@ -37,6 +37,7 @@ class Watch:
     speed: Speed = field(default_factory=Speed)
     history: History = ()
     trouble: str = ""
+    failed: bool = False  # the failure's headline was read
     nans: int = 0
     final: bool = False
     stopped: bool = False
@@ -72,6 +73,14 @@ class Watch:
         self.saves = self.pictures = 0
         left = self.speed.left(course, told.done, told.total, self.drawing)
         self.progress = replace(told, seconds_per_step=self.speed.pace, seconds_left=left)
+
+    def troubled(self, code: str) -> None:
+        if code == "nan":
+            self.nans += 1
+        elif code == "trainer_failed":
+            self.failed, self.trouble = True, code  # what was said before it was no end
+        else:
+            self.trouble = worse(self.trouble, code)
 
     def drew(self, phase: Phase) -> None:
         done = self.drawing[0] if phase.done else 0
@@ -177,10 +186,8 @@ def _fold(job: Job, watch: Watch, readings: list[Reading], kit: Kit) -> None:
                 watch.final = watch.final or name == f"{job.id}.safetensors"
             case OptimizerSaved():
                 watch.complete_sets += 1
-            case Trouble("nan"):
-                watch.nans += 1
             case Trouble(code):
-                watch.trouble = worse(watch.trouble, code)
+                watch.troubled(code)
             case Stopped():
                 watch.stopped = True
 
@@ -202,7 +209,13 @@ def _verdict(job: Job, watch: Watch, code: int | None) -> bool:
     log.warning("trainer-ended", code=code, trouble=watch.trouble, tail=tail(watch.tail))
     if watch.nans >= NAN_STEPS:
         raise HostFault("trainer-nan")
-    if watch.trouble in {"hub_gated", "hub_bad_token", "hub_token_permission", "hub_repo_missing", "hub_offline"}:
+    if watch.failed and watch.trouble in {
+        "hub_gated",
+        "hub_bad_token",
+        "hub_token_permission",
+        "hub_repo_missing",
+        "hub_offline",
+    }:
         raise OperatorFault("trainer-config", cause=watch.trouble)
     raise HostFault("trainer-failed", cause=watch.trouble or "silent", rc=-1 if code is None else code)
 
