@@ -6,12 +6,13 @@ from tests.bench.boots import boots
 from tests.bench.cards import cards
 from tests.bench.demo import demo
 from tests.bench.market import market
+from tests.bench.reader import reader
 from tests.bench.row import Row
 from tests.bench.ssh import crowds, files, homeward, polls
 from tests.bench.start import start
 from tests.bench.startup import startup
 
 FIGURES: Mapping[str, Callable[[], list[Row]]] = {
-    "startup": startup, "cards": cards, "demo": demo, "market": market, "boots": boots,
+    "startup": startup, "cards": cards, "reader": reader, "demo": demo, "market": market, "boots": boots,
     "ssh-files": files, "ssh-crowds": crowds, "ssh-polls": polls, "ssh-homeward": homeward, "first-step": start,
 }  # fmt: skip
