@@ -237,6 +237,14 @@ class Hub(Protocol):
     async def download(self, file: RemoteFile, to: Path) -> None:
         """Bring a small file home (at most 64 MB)."""
 
+    async def judge(self, token: str, base: Base) -> None:
+        """Return when `token` may read public gated repos, `base` among them, and nothing else: a box may have it.
+
+        Raises OperatorFault("host-token-wide") when it may do more, OperatorFault("host-token-dead") when the hub
+        refuses it or it reads no gated repo, OperatorFault("host-token-gated") when its account has not accepted the
+        base's terms; "hub-down" as `files`.
+        """
+
     async def close(self) -> None: ...
 
 
@@ -355,3 +363,5 @@ class House:
     min_gpu_frac: float = 1.0
     min_reliability: float = 0.95
     max_rate: MicroUsd = MicroUsd(1_000_000)
+    host_token: str = field(default="", repr=False)  # set: the trainer downloads by itself, with this token
+    hub: str = ""  # where from; "": the trainer's own default

@@ -14,6 +14,7 @@ from pipeline.domain.money import Tariff, micro
 from pipeline.domain.recipe import Publish
 from pipeline.ports import House, Pace
 
+HUB = "https://huggingface.co"
 KNOWN_PLATFORMS = ("terminal",)  # telegram and discord come with their issues
 
 
@@ -75,8 +76,9 @@ class Settings(BaseSettings):
     trainer_image: str = Field(default="ostris/aitoolkit:0.12.26", pattern=r"^[\w./-]+:[\w.-]+$")
     trainer_image_gb: float = Field(default=20, gt=0)
     toolkit_dir: str = Field(default="/app/ai-toolkit", pattern=r"^/[A-Za-z0-9_./-]+$")
-    hf_endpoint: Url = "https://huggingface.co"
+    hf_endpoint: Url = HUB
     hf_token: SecretStr | None = None
+    hf_host_token: SecretStr | None = None  # goes to rented boxes: PREPARE refuses one that can more than read
     hf_namespace: str = ""
     data_dir: Path = Path("data")
     points_per_usd: int = Field(default=10_000, ge=1)
@@ -162,6 +164,8 @@ class Settings(BaseSettings):
             min_gpu_frac=self.min_gpu_frac,
             min_reliability=self.min_reliability,
             max_rate=micro(self.max_price_per_hour),
+            host_token=self.hf_host_token.get_secret_value() if self.hf_host_token else "",
+            hub="" if self.hf_endpoint == HUB else self.hf_endpoint,
         )
 
 

@@ -16,6 +16,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from pydantic import SecretStr
 
+from pipeline.adapters import host_token
 from pipeline.adapters.http import Http, Reply, Unanswered, loopback, reads
 from pipeline.domain.faults import Fault, OperatorFault
 from pipeline.domain.ids import Sha256
@@ -42,6 +43,7 @@ class HfHub:
         self._http = http or Http(endpoint, bearer=token)
         self._pace = pace
         self._local = loopback(endpoint)
+        self._narrow: set[str] = set()  # tokens judged: the hub wants to be asked once a process (facts/publish.md 1.7)
 
     async def files(self, base: Base) -> list[RemoteFile]:
         """Every file the base's patterns name, the gate of each repo tried with a HEAD of its largest file.
@@ -69,8 +71,27 @@ class HfHub:
             raise OperatorFault("hub-down", repo=file.repo, why="differs")
         part.replace(to)
 
+    async def judge(self, token: str, base: Base) -> None:
+        """Ask the hub as that token's holder: what it may do, and whether it gets a file of each repo."""
+        holder = HfHub(self._http.base, token, pace=self._pace)
+        try:
+            if token not in self._narrow:
+                host_token.check(await holder._again("", holder._identity()))
+                self._narrow.add(token)
+            await holder.files(base)
+        except OperatorFault as fault:
+            raise _of_a_host(fault) from None
+        finally:
+            await holder.close()
+
     async def close(self) -> None:
         await self._http.close()
+
+    def _identity(self) -> "_Call[Any]":
+        async def call() -> Any:
+            return _good(await self._http.ask("GET", "/api/whoami-v2"), "").json()
+
+        return call
 
     def _listing(self, repo: str) -> "_Call[Any]":
         async def call() -> Any:
@@ -190,6 +211,12 @@ def _good(reply: Reply, repo: str) -> Reply:
     if reply.status == 429 or reply.status >= 500 or 300 <= reply.status < 400:  # noqa: PLR2004  # HTTP
         raise Unanswered("busy" if reply.status == 429 else "unreadable")  # noqa: PLR2004  # HTTP
     raise refusal(reply, repo)
+
+
+def _of_a_host(fault: OperatorFault) -> OperatorFault:
+    """What is wrong with the token that a box would get, not with ours."""
+    dead = {"hub-token": "host-token-dead", "hub-token-scope": "host-token-dead", "hub-gated": "host-token-gated"}
+    return OperatorFault(dead[fault.code], **fault.facts) if fault.code in dead else fault
 
 
 def _resolve(file: RemoteFile) -> str:

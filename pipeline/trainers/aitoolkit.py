@@ -4,6 +4,7 @@ Its config is recipe_config.py, under the same names here.
 """
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,11 +16,12 @@ from pipeline.trainers.lease import FOLDER, Lease, renew
 from pipeline.trainers.recipe_config import config, harmless, prompts
 
 __all__ = [
-    "LOG", "Look", "checkpoints", "config", "harmless", "interrupt", "prompts", "pump", "read_poll", "ready",
-    "save_now", "start",
+    "LOG", "TRUST", "Look", "checkpoints", "config", "harmless", "interrupt", "prompts", "pump", "read_poll", "ready",
+    "save_now", "start", "trusted",
 ]  # fmt: skip
 
 LOG: Final = "run.log"  # never a name that starts with the job's: resume would load it as a checkpoint (facts 0.6)
+TRUST: Final = "hub.env"  # in the job's folder: the token of a house that lets the toolkit download by itself
 _JOB_TABLE: Final = (
     "CREATE TABLE IF NOT EXISTS Job (id TEXT PRIMARY KEY, name TEXT, status TEXT DEFAULT 'queued',"
     " info TEXT DEFAULT '', step INTEGER DEFAULT 0, speed_string TEXT DEFAULT '', stop INTEGER DEFAULT 0,"
@@ -47,7 +49,8 @@ def start(job: JobId, toolkit: str) -> Command:
     """Start the trainer once, detached, deaf to our leaving and not deaf to SIGINT (facts 9b.4).
 
     Its environment is a short list in a 0600 file that is sourced, on no command line; nothing that a config could
-    read out is in it. Starting twice starts once.
+    read out is in it, but the hub's token where UPLOAD left one (`trusted`): a config names no variable (facts 9b.2).
+    Starting twice starts once.
     """
     return Command(
         "start",
@@ -59,7 +62,8 @@ if mkdir run.lock 2>/dev/null || ! test -s run.pid; then
       eval "value=\\${{$name:-}}"; case "$value" in *[!A-Za-z0-9_,:./-]*|"") ;; *) echo "$name='$value'" ;; esac
     done
     echo "LANG=C.UTF-8 PYTHONUNBUFFERED=1 AITK_JOB_ID={job}"
-    echo "HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 HF_HUB_CACHE='$here/{CACHE}'"
+    echo "HF_HUB_DISABLE_TELEMETRY=1 HF_HUB_CACHE='$here/{CACHE}'"
+    if test -s {TRUST}; then cat {TRUST}; else echo HF_HUB_OFFLINE=1; fi
   }} > run.env
   cd {toolkit} || exit 8
   setsid -f sh -c 'env -i --default-signal=INT,QUIT PATH="$PATH" HOME="$HOME" \\
@@ -68,6 +72,12 @@ if mkdir run.lock 2>/dev/null || ! test -s run.pid; then
 fi
 echo started=1""",
     )
+
+
+def trusted(token: str, hub: str) -> str:
+    """TRUST, for `start` to source: the token, and the hub's address where it is not the toolkit's own."""
+    said = {"HF_TOKEN": token} | ({"HF_ENDPOINT": hub} if hub else {})
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in said.items())
 
 
 def pump(job: JobId, lease: Lease) -> Command:

@@ -37,6 +37,10 @@ async def hub(folder: Path) -> AsyncIterator[tuple[Hub, str]]:
     made.add_token("hf_no_licence_000", "bob", gated=False)
     made.add_token("hf_no_switch_0000", "eve", role="fineGrained", reads_gated=False)
     made.add_token("hf_reader_0000000", "rex", role="read")
+    made.add_token("hf_box_0000000000", "box", role="fineGrained", scoped=False)
+    made.add_token("hf_box_no_licence", "box", role="fineGrained", scoped=False, gated=False, reads_gated=True)
+    made.add_token("hf_box_no_switch0", "box", role="fineGrained", scoped=False, reads_gated=False)
+    made.add_token("hf_wide_000000000", "wes", role="fineGrained")
     try:
         yield made, await made.start()
     finally:
@@ -107,6 +111,35 @@ def test_a_closed_gate_is_named(tmp_path: Path, token: str, expected: str) -> No
     async def work(_: Hub, url: str) -> None:
         async with reader(url, token) as there:
             assert await code(there.files(BASE)) == expected
+
+    at_hub(tmp_path, work)
+
+
+@pytest.mark.parametrize(
+    ("token", "expected"),
+    [
+        (TOKEN, "host-token-wide"),
+        ("hf_reader_0000000", "host-token-wide"),
+        ("hf_wide_000000000", "host-token-wide"),
+        ("hf_box_no_switch0", "host-token-dead"),
+        ("hf_unknown_000000", "host-token-dead"),
+        ("hf_box_no_licence", "host-token-gated"),
+    ],
+)
+def test_a_token_that_no_box_may_have_is_named(tmp_path: Path, token: str, expected: str) -> None:
+    async def work(_: Hub, url: str) -> None:
+        async with reader(url) as there:
+            assert await code(there.judge(token, BASE)) == expected
+
+    at_hub(tmp_path, work)
+
+
+def test_a_token_that_may_only_read_gated_repos_may_go_to_a_box(tmp_path: Path) -> None:
+    async def work(made: Hub, url: str) -> None:
+        async with reader(url) as there:
+            await there.judge("hf_box_0000000000", BASE)
+            made.add_token("hf_box_0000000000", "box", role="fineGrained", scoped=False, gated=False, reads_gated=True)
+            assert await code(there.judge("hf_box_0000000000", BASE)) == "host-token-gated"  # asked anew each time
 
     at_hub(tmp_path, work)
 

@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -61,8 +61,11 @@ class Box:
         path.write_text(json.dumps(whole).replace("${", "\\u0024{"), "utf-8")  # the captured prompt holds a ${VAR}
         return path
 
-    def start(self, *argv: str, speed: float = 1e6, mode: str = "") -> "subprocess.Popen[bytes]":
+    def start(
+        self, *argv: str, speed: float = 1e6, mode: str = "", env: Mapping[str, str] | None = None
+    ) -> "subprocess.Popen[bytes]":
         given = {"PYTHONUNBUFFERED": "1", "AITK_JOB_ID": "job1", "SANDBOX_SPEED": str(speed), "SANDBOX_TRAINER": mode}
+        given |= env or {}
         with self.log.open("wb") as log:
             return subprocess.Popen(
                 [sys.executable, "run.py", *argv], cwd=TOOLKIT, env=given, stdout=log, stderr=subprocess.STDOUT

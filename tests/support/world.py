@@ -106,6 +106,9 @@ class World:
     publish_down: int = 0
     credit_usd: float = 25.0
     gated: bool = False
+    house: House = HOUSE
+    wide: Sequence[str] = ()  # tokens that may do more than a box may have
+    judged: list[str] = field(default_factory=list)
     store: Store = field(default_factory=MemoryStore)
     rentals: list[Rented] = field(default_factory=list)
     creates: dict[str, int] = field(default_factory=dict)  # label -> asked for
@@ -121,7 +124,7 @@ class World:
         return Kit(
             clock=self.clock, dice=random.Random(1), pace=Pace(), store=self.store, provider=self, hosts=self, hub=self,
             publisher=Publishing(self), workshop=self, scribe=self, ledger=ledger, catalogue=Catalogue(self.store),
-            spool=Spool(self.root), house=HOUSE, tariff=Tariff(),
+            spool=Spool(self.root), house=self.house, tariff=Tariff(),
             journal=Journal(self.store, self.clock, job, self.seen),
         )  # fmt: skip
 
@@ -248,6 +251,11 @@ class World:
 
     async def download(self, file: RemoteFile, to: Path) -> None:
         to.write_text("{}")
+
+    async def judge(self, token: str, base: Base) -> None:
+        self.judged.append(token)
+        if token in self.wide:
+            raise OperatorFault("host-token-wide")
 
     # --- Workshop and Scribe
 

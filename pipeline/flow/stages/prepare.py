@@ -26,6 +26,8 @@ async def play(job: Job, kit: Kit) -> Job:
         job = await kit.journal.save(replace(job, pack=pack))
     await kit.note("checking")
     await kit.hub.files(row)
+    if kit.house.host_token:
+        await kit.hub.judge(kit.house.host_token, row)
     await kit.provider.admit_key(kit.hosts.public_key)
     if await kit.provider.credit() < kit.house.credit_factor * job.quote.ceiling_cost:
         raise OperatorFault("market-credit")

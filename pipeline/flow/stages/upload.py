@@ -20,10 +20,14 @@ async def play(job: Job, kit: Kit) -> Job:
     here, there = kit.spool.job(job.id), box.folder(job.id)
     async with at_host(job, kit) as host:
         await kit.note("sending")
-        await start_fetch(job, kit, host)
+        if kit.house.host_token:
+            await _trust(kit, host, job)
+        else:
+            await start_fetch(job, kit, host)
         config = aitoolkit.config(
-            job.id, job.recipe, row, machine.home, vram_mb=machine.vram_mb, captions=job.manifest.captions
-        )
+            job.id, job.recipe, row, machine.home, vram_mb=machine.vram_mb, captions=job.manifest.captions,
+            at_hub=bool(kit.house.host_token),
+        )  # fmt: skip
         await host.put(kit.spool.path(job.pack.file), f"{there}/pack.tar")
         await host.put(kit.spool.write(here / "config.json", config), f"{there}/config.json")
         for command in (box.unpack(job.id), aitoolkit.ready(job.id)):
@@ -31,6 +35,18 @@ async def play(job: Job, kit: Kit) -> Job:
             if answer.code:
                 raise HostFault("box-command-failed", command=command.name, rc=answer.code)
     return replace(job, machine=replace(machine, loaded_gb=machine.loaded_gb + job.pack.size / 1e9))
+
+
+async def _trust(kit: Kit, host: Host, job: Job) -> None:
+    """Give the box the one token a box may have: a file, sourced by the trainer's start. It does not stay at home."""
+    at = kit.spool.job(job.id) / aitoolkit.TRUST
+    try:
+        await host.put(
+            kit.spool.write(at, aitoolkit.trusted(kit.house.host_token, kit.house.hub)),
+            f"{box.folder(job.id)}/{aitoolkit.TRUST}",
+        )
+    finally:
+        kit.spool.write(at, "")
 
 
 async def start_fetch(job: Job, kit: Kit, host: Host) -> None:

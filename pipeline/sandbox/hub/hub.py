@@ -64,9 +64,13 @@ class Hub:
         role: Role = "write",
         gated: bool = True,
         reads_gated: bool | None = None,
+        scoped: bool = True,
     ) -> None:
-        """Let `token` act as `user`. `gated`: accepted the licences; `reads_gated`: a fine-grained token's switch."""
-        self._people.add(token, person(user, orgs=orgs, role=role, gated=gated, reads_gated=reads_gated))
+        """Let `token` act as `user`. `gated`: accepted the licences; `reads_gated`: a fine-grained token's switch.
+
+        `scoped`: it has rights over what `user` owns; False: a fine-grained token that may read gated repos only.
+        """
+        self._people.add(token, person(user, orgs=orgs, role=role, gated=gated, reads_gated=reads_gated, scoped=scoped))
 
     @property
     def repos(self) -> Mapping[str, Repo]:

@@ -12,16 +12,20 @@ Role = Literal["read", "write", "fineGrained"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """One token's owner. `gated`: the licence was accepted; `reads_gated`: a fine-grained token's own switch for it."""
+    """One token's owner. `gated`: the licence was accepted; `reads_gated`: a fine-grained token's own switch for it.
+
+    A fine-grained token without `scoped` has no right over what its owner has.
+    """
 
     name: str
     orgs: tuple[str, ...] = ()
     role: Role = "write"
     gated: bool = True
     reads_gated: bool = True
+    scoped: bool = True
 
     def owns(self, namespace: str) -> bool:
-        return namespace == self.name or namespace in self.orgs
+        return self.scoped and (namespace == self.name or namespace in self.orgs)
 
     def may_write(self, namespace: str) -> bool:
         return self.role != "read" and self.owns(namespace)
@@ -30,7 +34,7 @@ class Person:
         """What /api/whoami-v2 says."""
         token: dict[str, Any] = {"displayName": "sandbox", "role": self.role}
         if self.role == "fineGrained":
-            scopes = [("user", self.name), *(("org", org) for org in self.orgs)]
+            scopes = [("user", self.name), *(("org", org) for org in self.orgs)] if self.scoped else []
             token["fineGrained"] = {
                 "canReadGatedRepos": self.reads_gated,
                 "global": [],
@@ -114,7 +118,8 @@ def person(  # the facts of a token
     role: Role = "write",
     gated: bool = True,
     reads_gated: bool | None = None,
+    scoped: bool = True,
 ) -> Person:
     """A Person; the token's switch follows the licence unless said otherwise."""
     switch = gated if reads_gated is None else reads_gated
-    return Person(name=name, orgs=tuple(orgs), role=role, gated=gated, reads_gated=switch)
+    return Person(name=name, orgs=tuple(orgs), role=role, gated=gated, reads_gated=switch, scoped=scoped)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from .bars import Bar, run_through
+from .hubload import snapshot
 from .jobdb import JobRow
 from .voice import say
 from .weights import BrokenFile, header
@@ -17,10 +18,11 @@ INDEX: Final = "diffusion_pytorch_model.safetensors.index.json"
 def load(folder: Path, row: JobRow, world: World, *, quantize: bool) -> None:
     """Play the loading phases of FLUX.1 over `folder`, about 150 s of life with quantization.
 
-    Raises OSError as diffusers and transformers do.
+    A name that is no folder is a hub id. Raises OSError as diffusers and transformers do.
     """
     say("Loading Flux model")
     _phase("Loading transformer", row)
+    folder = folder if folder.is_dir() else snapshot(str(folder), world.env)
     _whole(folder)
     _transformer(folder / "transformer", world)
     if quantize:
@@ -49,11 +51,6 @@ def _phase(title: str, row: JobRow) -> None:
 
 
 def _whole(folder: Path) -> None:
-    """A name that is no folder goes to the hub, which says no without a token: the headline lies (facts 6)."""
-    if not folder.is_dir():
-        raise OSError(
-            f"{folder} is not a local folder and is not a valid model identifier listed on 'https://huggingface.co/models'"
-        )
     if not (folder / "model_index.json").is_file():
         raise OSError(f"Error no file named model_index.json found in directory {folder}.")
 
