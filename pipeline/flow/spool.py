@@ -31,6 +31,7 @@ class Spool:
         return shutil.disk_usage(self._made(self.root)).free
 
     def write(self, path: Path, text: str) -> Path:
+        path.touch(mode=0o600)  # bearer links and a box's token pass through here
         path.write_text(text, encoding="utf-8")
         return path
 

@@ -10,7 +10,7 @@ from pipeline.domain.stage import End
 from pipeline.sandbox.hub import flux
 from pipeline.sandbox.world import Sandbox, sandbox
 from tests.sandbox.standin_box import Box
-from tests.sandbox.test_whole_job import Wall, house, over, started
+from tests.sandbox.test_whole_job import Wall, house, over, seen_on_boxes, started
 
 TOKEN = "hf_of_an_account_that_owns_nothing"
 
@@ -22,6 +22,11 @@ def test_with_the_setting_a_whole_job_trains_from_what_the_trainer_downloaded(tm
         async with house(tmp_path, wall, hf_host_token=TOKEN) as (world, whole):
             world.hub.add_token(TOKEN, "box", role="fineGrained", scoped=False)
             account, job = await started(whole, wall, tmp_path, "/train mytrigger steps=10 rank=1 samples=0")
+            while "environ" not in seen_on_boxes(tmp_path, TOKEN):  # noqa: ASYNC110  # an outsider's look at the box
+                await asyncio.sleep(0.1)
+            assert seen_on_boxes(tmp_path, TOKEN) == ["environ", "hub.env", "run.env"]
+            assert {path.stat().st_mode & 0o777 for path in tmp_path.rglob("*.env")} == {0o600}
+            assert seen_on_boxes(tmp_path, world.env["HF_TOKEN"], world.env["VAST_API_KEY"]) == []
             job = await over(whole, account, job)
             assert (await whole.books.ledger.audit()).total == 0
             assert world.market.live() == 0

@@ -121,6 +121,22 @@ def _one_live_message(wall: Wall, job: Job) -> None:
     assert job.url in said
 
 
+def seen_on_boxes(tmp_path: Path, *secrets: str) -> list[str]:
+    """Where a box's owner would find one of `secrets` now: files, arguments and environments of the box's programs."""
+    boxes = tmp_path / "world" / "market" / "boxes"
+    theirs = [path for path in Path("/proc").glob("[0-9]*/environ") if str(boxes).encode() in _read(path)]
+    places = [path for path in boxes.rglob("*") if path.is_file()]
+    places += [path.with_name(name) for path in theirs for name in ("environ", "cmdline")]
+    return sorted({path.name for path in places if any(secret.encode() in _read(path) for secret in secrets)})
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # it has ended, or is somebody else's
+        return b""
+
+
 def test_cancel_while_it_trains_gives_the_machine_back_and_charges_what_ran(tmp_path: Path) -> None:
     wall = Wall()
 
@@ -151,6 +167,8 @@ def test_stop_and_keep_publishes_the_checkpoint_marked_incomplete(tmp_path: Path
             while progress is None or progress.unit != "step" or progress.done < 5:
                 await asyncio.sleep(0.05)
                 job, progress = await whole.intake.job(account, job.id)
+            assert seen_on_boxes(tmp_path, f"AITK_JOB_ID={job.id}") == ["environ", "run.env"], "our eyes are open"
+            assert seen_on_boxes(tmp_path, world.env["HF_TOKEN"], world.env["VAST_API_KEY"]) == []
             await whole.desk.hear(Said(identity=ME, address=HERE, text="/stop"))
             job = await over(whole, account, job)
             assert world.market.live() == 0
