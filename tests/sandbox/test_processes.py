@@ -16,7 +16,7 @@ import httpx
 from pipeline.sandbox.pictures import make_pictures, make_zip
 
 BIN = Path(sys.executable).parent / "trainstation"
-SPEED = "60"
+SPEED = "120"
 
 
 class Program:
@@ -102,10 +102,10 @@ def test_kill_9_in_training_and_the_next_start_adopts_it_without_renting_again(t
     with a_sandbox(tmp_path) as world:
         env = environment(tmp_path, {**world, "PLATFORMS": "terminal", "WELCOME_POINTS": "50000", "LOG_LEVEL": "error"})
         with program(["run"], env, tmp_path) as bot:
-            bot.type(f"/train mytrigger steps=150 rank=1 samples=0 {pictures}")
+            bot.type(f"/train mytrigger steps=200 rank=1 samples=0 {pictures}")
             bot.until(r"1\W+Start")
             bot.type("1")
-            bot.until(r"[1-9]\d*/150")
+            bot.until(r"[1-9]\d*/200")
             before = [row["id"] for row in instances(world)]
             bot.end(signal.SIGKILL)
         assert len(before) == 1
