@@ -1,12 +1,14 @@
 """Our SSH against servers in this process: an honest one that runs a real shell, and liars."""
 
 import asyncio
+import os
 import re
+import signal
 import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,19 +37,32 @@ def shell(home: Path, noise: bytes = b"") -> Serve:
         process.stdout.write(noise)
         child = await asyncio.create_subprocess_exec(
             "bash", "-c", process.command or "true", cwd=home, env={"HOME": str(home), "PATH": "/usr/bin:/bin"},
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         assert child.stdin
         assert child.stdout
-        async with asyncio.TaskGroup() as group:
-            typing = group.create_task(typed(process, child.stdin))
-            while chunk := await child.stdout.read(65536):
-                process.stdout.write(chunk)
-                await process.stdout.drain()
-            typing.cancel()
-        process.exit(await child.wait())
+        try:
+            async with asyncio.TaskGroup() as group:
+                typing = group.create_task(typed(process, child.stdin))
+                while chunk := await child.stdout.read(65536):
+                    process.stdout.write(chunk)
+                    await process.stdout.drain()
+                typing.cancel()
+            process.exit(await child.wait())
+        finally:
+            await ended(child)
 
     return serve
+
+
+async def ended(child: asyncio.subprocess.Process) -> None:
+    """The command and all it started, ended: a client that hung up must not leave a pipe open."""
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    assert child.stdout
+    while await child.stdout.read(65536):
+        pass
+    await child.wait()
 
 
 async def typed(process: Process, into: asyncio.StreamWriter) -> None:
