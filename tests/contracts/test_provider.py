@@ -146,6 +146,7 @@ def test_keys_are_made_known_any_number_of_times(play: Play, tmp_path: Path) -> 
         await market.admit_key(OURS)
         machine = await market.rent(await best(market), order("one"), NEED, NOW)
         await market.attach_key(machine.instance, OURS)
+        assert await market.look(machine.instance) is not None
 
     play(tmp_path, scene)
 

@@ -20,7 +20,7 @@ def a_world(tmp_path: Path, *plots: Plot, **over: object) -> LyingWorld:
     """Whose n-th rental has the n-th plot."""
     long = Run(steps=30, seconds_per_step=20)  # ten minutes: the turn comes in the middle
     made = {"plots": dict(enumerate(plots, 1)), "runs": [long], **over}
-    return LyingWorld(root=tmp_path, **made)  # type: ignore[arg-type]
+    return LyingWorld(root=tmp_path, **made)  # type: ignore[arg-type]  # a test names fields freely
 
 
 def lived(world: LyingWorld) -> Job:

@@ -86,7 +86,7 @@ def test_a_quote_does_not_count_on_a_machine_we_shun(tmp_path: Path) -> None:
 def test_filters_are_heeded_or_refused_with_a_reason(tmp_path: Path, asked: dict[str, object], code: str) -> None:
     async def life() -> str:
         try:
-            await offered(desk(a_world(tmp_path)), replace(RECIPE, **asked))  # type: ignore[arg-type]
+            await offered(desk(a_world(tmp_path)), replace(RECIPE, **asked))  # type: ignore[arg-type]  # a test names fields freely
         except UserFault as fault:
             return fault.code
         return ""

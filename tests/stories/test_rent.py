@@ -186,7 +186,7 @@ def test_whatever_the_market_loses_and_whenever_we_die_no_machine_is_left_and_no
 ) -> None:
     store = DyingStore(MemoryStore(), **({moment: death} if moment else {}))
     with TemporaryDirectory(dir=tmp_path) as folder:
-        world = Moody(Path(folder), store=store, **moods)  # type: ignore[arg-type]
+        world = Moody(Path(folder), store=store, **moods)  # type: ignore[arg-type]  # a test names fields freely
         job = survived(world)
         store.before = store.after = None
         run(reaped(world), world.last_seen)

@@ -31,7 +31,7 @@ def a_job(**over: object) -> Job:
         id=ID, account=ANN, address=Address("terminal", "me"), recipe=recipe, manifest=manifest(),
         quote=priced(recipe), created_at=EPOCH, changed_at=EPOCH,
     )  # fmt: skip
-    return replace(job, **over)  # type: ignore[arg-type]
+    return replace(job, **over)  # type: ignore[arg-type]  # a test names fields freely
 
 
 async def submitted(world: World, job: Job) -> None:
@@ -86,4 +86,4 @@ async def accounts_sum(world: World) -> tuple[int, int, int]:
 
 
 def a_world(tmp_path: Path, **over: object) -> World:
-    return World(root=tmp_path, **over)  # type: ignore[arg-type]
+    return World(root=tmp_path, **over)  # type: ignore[arg-type]  # a test names fields freely

@@ -60,7 +60,7 @@ def test_a_slower_dearer_link_loses_against_a_higher_hourly_price() -> None:
 )  # fmt: skip
 def test_a_floor_the_market_did_not_apply_is_applied_by_us(wrong: dict[str, object]) -> None:
     assert sound(offer(1), NEED)
-    assert not sound(replace(offer(1), **wrong), NEED)  # type: ignore[arg-type]
+    assert not sound(replace(offer(1), **wrong), NEED)  # type: ignore[arg-type]  # a test names fields freely
 
 
 def test_a_shunned_machine_address_or_owner_is_not_chosen_again() -> None:

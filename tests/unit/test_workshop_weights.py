@@ -134,7 +134,7 @@ def test_a_file_loaders_would_not_use_whole_is_named(name: str, code: str, tmp_p
     assert code_of(LORA / f"{name}.safetensors", demand, tmp_path / "out") == code
 
 
-def test_a_good_file_is_written_again_with_our_metadata_only(tmp_path: Path) -> None:
+def test_published_metadata_is_our_keys_only(tmp_path: Path) -> None:
     source, into = LORA / "flux1_diffusers.safetensors", tmp_path / "model.safetensors"
 
     proof = asyncio.run(ChildWorkshop(tmp_path).prove(source, WHOLE, into))
@@ -244,7 +244,7 @@ CRAFTED = {
 
 
 @pytest.mark.parametrize("what", CRAFTED)
-def test_a_crafted_file_is_a_host_fault(what: str, tmp_path: Path) -> None:
+def test_crafted_files_are_named_host_faults(what: str, tmp_path: Path) -> None:
     source = tmp_path / "crafted"
     source.write_bytes(CRAFTED[what])
     assert code_of(source, SMALL, tmp_path / "out") == "weights-file"
