@@ -3,10 +3,10 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -118,12 +118,6 @@ class Settings(BaseSettings):
             raise ValueError(f"must be of {', '.join(KNOWN_PLATFORMS)}")
         return value
 
-    @model_validator(mode="after")
-    def _agree(self) -> Self:
-        if self.max_price_per_hour > 10 * self.points_per_usd:
-            raise ValueError("MAX_PRICE_PER_HOUR is in dollars")
-        return self
-
     @property
     def ssh_key(self) -> Path:
         return self.vastai_ssh_key_path or self.data_dir / "ssh" / "id_ed25519"
@@ -138,10 +132,6 @@ class Settings(BaseSettings):
     def simulated(self) -> bool:
         """Life leaves PACE at 1."""
         return self.pace != 1.0
-
-    def missing(self) -> list[str]:
-        """What a bot cannot start without, beyond what has a default."""
-        return [name.upper() for name in ("vast_api_key", "hf_token") if getattr(self, name) is None]
 
     def rhythm(self) -> Pace:
         return Pace(self.pace)

@@ -15,7 +15,7 @@ from pipeline.domain.dataset import Inspection, Manifest, Picture
 from pipeline.domain.faults import HostFault, HostSilent, OperatorFault
 from pipeline.domain.ids import InstanceId, JobId, Label, MachineId, OfferId, Sha256
 from pipeline.domain.job import Endpoint, Job, Machine, Pack
-from pipeline.domain.money import MicroUsd, Points, Tariff, micro
+from pipeline.domain.money import MicroUsd, Tariff, micro
 from pipeline.domain.quote import Need, Offer, rate
 from pipeline.flow.catalogue import Catalogue
 from pipeline.flow.journal import Journal, load_job
@@ -42,7 +42,7 @@ from pipeline.trainers.bases import Base
 from pipeline.trainers.box import Command
 from tests.support.store import MemoryStore
 from tests.support.training import Run
-from tests.support.virtual import EPOCH, VirtualClock
+from tests.support.virtual import VirtualClock
 
 HOUSE = House(label_prefix="ts-test", image="ostris/aitoolkit:0.12.26", image_gb=20, toolkit="/app/ai-toolkit")
 ZERO = Sha256("0" * 64)
@@ -395,11 +395,3 @@ class Box:
         assert self.rented.run is not None
         self.rented.run = replace(self.rented.run, stopped_at=self.rented.run.stopped_at or self._elapsed())
         return b""
-
-
-def seconds_since_epoch(at: datetime) -> float:
-    return (at - EPOCH).total_seconds()
-
-
-def points(n: int) -> Points:
-    return Points(n)
