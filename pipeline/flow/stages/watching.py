@@ -1,0 +1,127 @@
+"""What we have read of a run so far: polls folded into readings, speed, trouble. The log on the box is the record."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from pipeline.domain.job import Job
+from pipeline.domain.progress import Course, Progress, Speed, stepped
+from pipeline.domain.stall import History
+from pipeline.flow.kit import Kit
+from pipeline.flow.stages.common import lease_of
+from pipeline.ports import Host
+from pipeline.trainers import aitoolkit
+from pipeline.trainers.log import OptimizerSaved, Phase, Reader, Reading, Saved, Step, Stopped, Trouble
+from pipeline.trainers.verdict import worse
+
+MOST_POLLS = 64  # 16 MB of log in one go
+
+
+@dataclass(slots=True)
+class Watch:
+    """In memory only."""
+
+    heard_at: datetime
+    reader: Reader = field(default_factory=Reader)
+    offset: int = 0
+    progress: Progress | None = None
+    speed: Speed = field(default_factory=Speed)
+    history: History = ()
+    trouble: str = ""
+    failed: bool = False  # the failure's headline was read
+    nans: int = 0
+    final: bool = False
+    stopped: bool = False
+    vanished: int = 0  # looks in a row that found no process and no exit code
+    saves: int = 0  # since the last look
+    pictures: int = 0  # samples drawn since the last look
+    drawing: tuple[int, int] = (0, 0)  # of the round in hand
+    complete_sets: int = 0
+    tail: bytes = b""
+    first: tuple[datetime, int] | None = None  # when we first saw a step, and which
+    latest: tuple[datetime, int] | None = None
+
+    @property
+    def seconds_per_step(self) -> float | None:
+        """Of all that we saw happen, saves included: what the next quote should count on."""
+        if self.first is None or self.latest is None:
+            return None
+        return (self.latest[0] - self.first[0]).total_seconds() / (self.latest[1] - self.first[1])
+
+    def clocked(self, now: datetime) -> None:
+        if self.progress is None or self.progress.unit != "step":
+            return
+        self.first = self.first or (now, self.progress.done)
+        if self.progress.done > (self.latest or self.first)[1]:
+            self.latest = (now, self.progress.done)
+
+    def timed(self, now: datetime, course: Course) -> None:
+        """Speed and ETA anew: what each of the looks shows at its end is what is told."""
+        told = self.progress
+        if told is None or told.unit != "step":
+            return
+        self.speed = self.speed.seen(now, told.done, told.total, self.saves, self.pictures)
+        self.saves = self.pictures = 0
+        left = self.speed.left(course, told.done, told.total, self.drawing)
+        self.progress = replace(told, seconds_per_step=self.speed.pace, seconds_left=left)
+
+    def troubled(self, code: str) -> None:
+        if code == "nan":
+            self.nans += 1
+        elif code == "trainer_failed":
+            self.failed, self.trouble = True, code  # what was said before it was no end
+        else:
+            self.trouble = worse(self.trouble, code)
+
+    def drew(self, phase: Phase) -> None:
+        done = self.drawing[0] if phase.done else 0
+        self.pictures += max(0, phase.done - done)
+        self.drawing = (phase.done, phase.total)
+
+
+async def caught_up(job: Job, kit: Kit, host: Host, watch: Watch) -> aitoolkit.Look:
+    """Poll until the log's end is read: nothing is judged before. A log that outruns us waits for the next look."""
+    pump = aitoolkit.pump(job.id, lease_of(job, kit))
+    look = aitoolkit.read_poll(await host.ask(pump, watch.offset))
+    for _ in range(MOST_POLLS):
+        if look.log:
+            watch.offset += len(look.log)
+            watch.heard_at = kit.now()
+            watch.tail = (watch.tail + look.log)[-8192:]
+            watch.reader, readings = watch.reader.feed(look.log)
+            _fold(job, watch, readings, kit)
+        if watch.offset >= look.size or not look.log:
+            return look
+        look = aitoolkit.read_poll(await host.ask(pump, watch.offset))
+    return replace(look, alive=True, code=None)
+
+
+def _fold(job: Job, watch: Watch, readings: list[Reading], kit: Kit) -> None:
+    now = kit.now()
+    for reading in readings:
+        before = watch.progress or Progress(at=now, phase="loading")
+        match reading:
+            case Step(done, total, loss, lr):
+                watch.progress = stepped(before, now, done, total, loss, lr)
+                watch.drawing = (0, 0)
+                watch.nans = 0 if loss else watch.nans
+            case Phase():
+                watch.progress = _phase(before, now, reading)
+                if watch.progress.phase == "sampling" and reading.total:
+                    watch.drew(reading)
+            case Saved(name):
+                watch.saves += 1
+                watch.final = watch.final or name == f"{job.id}.safetensors"
+            case OptimizerSaved():
+                watch.complete_sets += 1
+            case Trouble(code):
+                watch.troubled(code)
+            case Stopped():
+                watch.stopped = True
+
+
+def _phase(before: Progress, now: datetime, phase: Phase) -> Progress:
+    """A phase beside the steps (saving, sampling) keeps the step count; before them it has its own."""
+    if before.unit == "step" and phase.name in {"saving", "sampling"}:
+        return replace(before, at=now, phase=phase.name)
+    unit = "picture" if phase.total and phase.name != "quantizing" else ""
+    return Progress(at=now, phase=phase.name, done=phase.done, total=phase.total, unit=unit)
