@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from bot.books import Books, books, installation, the
 from bot.desk import Desk, Premises
+from bot.ports import Grounds
 from notifier.modelcard import CardWriter
 from notifier.ports import Courier
 from notifier.relay import Relay
@@ -19,7 +20,7 @@ from pipeline.adapters.lock import only_runner
 from pipeline.adapters.redact import secrets
 from pipeline.adapters.ssh import SshHosts
 from pipeline.adapters.workshop import ChildWorkshop
-from pipeline.domain.ids import JobId
+from pipeline.domain.ids import Identity, JobId
 from pipeline.domain.job import Job
 from pipeline.flow.drafts import Drafts
 from pipeline.flow.engine import LocalEngine
@@ -49,6 +50,15 @@ class Station:
     sweeps: Sweeps
     spool: Spool
     nursery: Nursery
+
+    def grounds(self, platform: str) -> Grounds:
+        """What chat platform `platform` stands on."""
+        folder = self.books.settings.data_dir.resolve() / "inbox" / platform
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Grounds(
+            store=self.books.store, folder=folder, clock=self.books.clock, words=Words,
+            operators=frozenset(map(Identity, self.books.settings.operators)),
+        )  # fmt: skip
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from notifier.ports import MessageId
+from notifier.words import Words
 from pipeline.domain.catalogue import Model
 from pipeline.domain.dataset import Inspection
 from pipeline.domain.draft import Draft
@@ -17,6 +18,7 @@ from pipeline.domain.ledger import Balance, Entry
 from pipeline.domain.progress import Progress
 from pipeline.domain.recipe import Recipe
 from pipeline.domain.stage import Wish
+from pipeline.ports import Clock, Store
 
 if TYPE_CHECKING:  # its home brings pydantic and the whole flow
     from pipeline.flow.intake import Offered
@@ -38,13 +40,38 @@ class Said:
 Hear = Callable[[Said], Awaitable[None]]
 
 
+class Pages(Protocol):
+    """Links to pages of ours, for what a chat cannot carry."""
+
+    async def upload_link(self, identity: Identity, address: Address) -> str:
+        """Where this person can add pictures to their draft; good once, for an hour, told to nobody else."""
+
+    async def download_link(self, job: JobId) -> str:
+        """Where the weights of a finished, paid job can be fetched for a day."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grounds:
+    """What a platform stands on while it runs."""
+
+    store: Store  # its own collections only: "inbox", "platforms"
+    folder: Path  # where attachments are brought (0700)
+    clock: Clock
+    words: Callable[[str], Words]  # by locale
+    pages: Pages | None = None  # None: no PUBLIC_URL
+    operators: frozenset[Identity] = frozenset()
+
+
 class Ear(Protocol):
     """One chat platform's ear."""
 
     name: str
 
-    async def run(self, hear: Hear) -> None:
-        """Hand every remark to `hear`, which never raises, until the platform ends or the task is cancelled."""
+    async def run(self, hear: Hear, grounds: Grounds) -> None:
+        """Hand every remark to `hear`, which never raises, until the platform ends or the task is cancelled.
+
+        Cancelled, it lets the remarks in hand be answered first; what was acknowledged is never lost.
+        """
 
 
 class Office(Protocol):

@@ -1,12 +1,13 @@
 """The only reader of the environment: every setting by its fixed name, checked all at once, secrets never printed."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -15,7 +16,9 @@ from pipeline.domain.recipe import Publish
 from pipeline.ports import House, Pace
 
 HUB = "https://huggingface.co"
-KNOWN_PLATFORMS = ("terminal",)  # telegram and discord come with their issues
+KNOWN_PLATFORMS = ("telegram", "discord", "terminal")
+TELEGRAM, DISCORD = "https://api.telegram.org", "https://discord.com/api/v10"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class BadSettings(Exception):
@@ -24,15 +27,43 @@ class BadSettings(Exception):
 
 def _https(url: str) -> str:
     """An address that a secret is sent to must be encrypted, unless it is this very machine."""
+    url = _web(url)
+    if _plain(url):
+        raise ValueError("must be https: a secret is sent to it")
+    return url
+
+
+def _web(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be an http(s) address")
-    if parts.scheme == "http" and parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
-        raise ValueError("must be https: a secret is sent to it")
     return url.rstrip("/")
 
 
+def _plain(url: str) -> bool:
+    """Unencrypted, and not this very machine."""
+    return urlsplit(url).scheme in {"http", "ws"} and urlsplit(url).hostname not in LOOPBACK
+
+
+def _gateway(url: str) -> str:
+    if urlsplit(url).scheme not in {"ws", "wss"} or not urlsplit(url).hostname:
+        raise ValueError("must be a ws(s) address")
+    if _plain(url):
+        raise ValueError("must be wss: a secret is sent to it")
+    return url
+
+
+def _place(value: str) -> str:
+    """An identity or a chat: never a name, which somebody else may take tomorrow."""
+    platform, _, number = value.partition(":")
+    if platform not in KNOWN_PLATFORMS[:2] or not number.removeprefix("-").isdecimal():
+        raise ValueError("must be telegram:ID or discord:ID")
+    return value
+
+
 Url = Annotated[str, AfterValidator(_https)]
+Place = Annotated[str, AfterValidator(_place)]
+Bind = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:\[\]-]*:\d{1,5}$")]  # host:port
 Names = Annotated[tuple[str, ...], NoDecode]  # a comma list
 
 
@@ -60,7 +91,19 @@ class Settings(BaseSettings):
         env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True, env_ignore_empty=True
     )
 
-    platforms: Names = ("terminal",)
+    platforms: Names = ()  # none named: all with a token
+    telegram_token: SecretStr | None = None
+    telegram_api_url: Annotated[str, AfterValidator(_web)] = TELEGRAM
+    telegram_local_dir: Path | None = None  # the local server's files; set: local mode
+    telegram_webhook_secret: SecretStr | None = None
+    discord_token: SecretStr | None = None
+    discord_api_url: Url = DISCORD
+    discord_gateway_url: Annotated[str, AfterValidator(_gateway)] | None = None  # None: as Discord says
+    discord_dev_guild: int | None = Field(default=None, gt=0)
+    operators: Annotated[tuple[Place, ...], NoDecode] = ()
+    public_url: Url | None = None  # how people's browsers reach us; None: no pages
+    web_bind: Bind = "127.0.0.1:8080"
+    metrics_bind: Bind = "127.0.0.1:9090"
     vast_url: Url = "https://console.vast.ai"
     vast_api_key: SecretStr | None = None
     vastai_ssh_key_path: Path | None = None
@@ -81,12 +124,15 @@ class Settings(BaseSettings):
     hf_host_token: SecretStr | None = None  # goes to rented boxes: PREPARE refuses one that can more than read
     hf_namespace: str = ""
     data_dir: Path = Path("data")
+    spool_max_gb: float = Field(default=20, gt=0)
     points_per_usd: int = Field(default=10_000, ge=1)
     platform_fee_percent: int = Field(default=20, ge=0)
     welcome_points: int = Field(default=0, ge=0)
     quote_minutes: float = Field(default=10, gt=0)
     max_jobs_per_person: int = Field(default=2, ge=1)
     max_gpus: int = Field(default=10, ge=1)
+    max_usd_per_hour: float = Field(default=5, gt=0)
+    max_usd_per_day: float = Field(default=50, gt=0)
     credit_factor: float = Field(default=1.5, ge=1)
     default_publish: Publish = Publish.HF
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -105,7 +151,7 @@ class Settings(BaseSettings):
         del file_secret_settings
         return init_settings, env_settings, _FromFiles(settings_cls), dotenv_settings
 
-    @field_validator("platforms", "gpu_names", mode="before")
+    @field_validator("platforms", "gpu_names", "operators", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -114,9 +160,30 @@ class Settings(BaseSettings):
     @classmethod
     def _platforms(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         unknown = [name for name in value if name not in KNOWN_PLATFORMS]
-        if unknown or not value:
+        if unknown:
             raise ValueError(f"must be of {', '.join(KNOWN_PLATFORMS)}")
         return value
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        """What only makes sense with something else."""
+        if _plain(self.telegram_api_url) and self.telegram_local_dir is None:  # a local server speaks http only
+            raise ValueError("TELEGRAM_API_URL: must be https unless TELEGRAM_LOCAL_DIR is set")
+        for name in self.platforms:
+            if name != "terminal" and getattr(self, f"{name}_token") is None:
+                raise ValueError(f"PLATFORMS: {name} needs {name.upper()}_TOKEN")
+        if self.telegram_webhook_secret is not None:
+            if self.public_url is None:
+                raise ValueError("TELEGRAM_WEBHOOK_SECRET: needs PUBLIC_URL")
+            if not re.fullmatch(r"[A-Za-z0-9_-]{16,256}", self.telegram_webhook_secret.get_secret_value()):
+                raise ValueError("TELEGRAM_WEBHOOK_SECRET: must be 16 to 256 of A-Z a-z 0-9 _ -")
+        return self
+
+    @property
+    def spoken(self) -> tuple[str, ...]:
+        """The platforms that are on."""
+        tokens = {"telegram": self.telegram_token, "discord": self.discord_token}
+        return self.platforms or tuple(name for name, token in tokens.items() if token is not None)
 
     @property
     def ssh_key(self) -> Path:
@@ -154,6 +221,9 @@ class Settings(BaseSettings):
             min_gpu_frac=self.min_gpu_frac,
             min_reliability=self.min_reliability,
             max_rate=micro(self.max_price_per_hour),
+            max_per_hour=micro(self.max_usd_per_hour),
+            max_per_day=micro(self.max_usd_per_day),
+            spool_bytes=round(self.spool_max_gb * 1e9),
             host_token=self.hf_host_token.get_secret_value() if self.hf_host_token else "",
             hub="" if self.hf_endpoint == HUB else self.hf_endpoint,
         )
@@ -176,11 +246,12 @@ def load(need: tuple[str, ...] = (), **over: Any) -> Settings:
 def _mistakes(error: ValidationError) -> list[str]:
     """`NAME: what it must be`. pydantic hides the value (hide_input_in_errors); we do not print it either."""
     items = error.errors(include_input=False, include_url=False, include_context=False)
-    return [f"{_name(item['loc'])}: {item['msg'].removeprefix('Value error, ')}" for item in items]
+    return [_name(item["loc"]) + item["msg"].removeprefix("Value error, ") for item in items]
 
 
 def _name(loc: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in loc).upper() or "settings"
+    """What stands before a mistake; one about several settings names them itself."""
+    return f"{'.'.join(map(str, loc)).upper()}: " if loc else ""
 
 
 def inherited(names: tuple[str, ...]) -> Mapping[str, str]:

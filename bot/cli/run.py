@@ -19,12 +19,15 @@ def run() -> None:
         from bot import logs, platforms  # noqa: PLC0415  # keeps --help quick
         from bot.assembly import station  # noqa: PLC0415  # keeps --help quick
         from pipeline.adapters.discover import discover  # noqa: PLC0415  # keeps --help quick
+        from pipeline.settings import BadSettings  # noqa: PLC0415  # keeps --help quick
 
         logs.set_up(settings.log_level, settings.log_format)
         found = discover(platforms, settings)  # each is an ear and a courier
+        if not found:
+            raise BadSettings("TELEGRAM_TOKEN or DISCORD_TOKEN: one is needed (or PLATFORMS=terminal)")
         async with station(settings, found) as whole, asyncio.TaskGroup() as ears:
-            for platform in found.values():
-                ears.create_task(platform.run(whole.desk.hear))
+            for name, platform in found.items():
+                ears.create_task(platform.run(whole.desk.hear, whole.grounds(name)))
         return 0
 
     raise typer.Exit(run_until_signal(work))

@@ -33,6 +33,8 @@ COLLECTIONS: Final[Mapping[str, tuple[str, ...]]] = {  # name -> its indexed sca
     "leases": ("open", "until_ms"),  # operators' machines; open: not read to be gone
     "condemned": (),  # machines that had to go and have not gone yet, by instance
     "settings": (),
+    "inbox": ("platform", "at_ms"),  # what a platform acknowledged and we have not answered yet
+    "platforms": (),  # what a platform remembers: a menu's hash, a migrated chat
 }
 
 

@@ -78,3 +78,39 @@ def test_every_setting_stands_in_the_example_with_its_default() -> None:
     example = (Path(__file__).parents[2] / ".env.example").read_text()
     for name in Settings.model_fields:
         assert f"\n#{name.upper()}=" in example or f"\n{name.upper()}=" in example, name
+
+
+def test_a_platform_with_a_token_is_on_and_one_without_is_off(tmp_path: Path) -> None:
+    with environment(tmp_path, {"DISCORD_TOKEN": "t"}):
+        assert load().spoken == ("discord",)
+    with environment(tmp_path, {"DISCORD_TOKEN": "t", "TELEGRAM_TOKEN": "t", "PLATFORMS": "telegram"}):
+        assert load().spoken == ("telegram",)
+    with environment(tmp_path, {"PLATFORMS": "telegram"}), pytest.raises(BadSettings, match="needs TELEGRAM_TOKEN"):
+        load()
+
+
+@pytest.mark.parametrize("operators", ["@ann", "telegram:ann", "7", "terminal:me"])
+def test_an_operator_is_an_id_and_never_a_name(tmp_path: Path, operators: str) -> None:
+    with environment(tmp_path, {"OPERATORS": operators}), pytest.raises(BadSettings, match="OPERATORS"):
+        load()
+    with environment(tmp_path, {"OPERATORS": "telegram:7, discord:7"}):
+        assert load().operators == ("telegram:7", "discord:7")
+
+
+def test_a_token_goes_nowhere_unencrypted_but_to_a_local_server(tmp_path: Path) -> None:
+    bare = {"TELEGRAM_API_URL": "http://bots.example:8081"}
+    with environment(tmp_path, bare), pytest.raises(BadSettings, match="TELEGRAM_API_URL: must be https"):
+        load()
+    with environment(tmp_path, {**bare, "TELEGRAM_LOCAL_DIR": str(tmp_path)}):
+        assert load().telegram_api_url == "http://bots.example:8081"
+    with environment(tmp_path, {"DISCORD_GATEWAY_URL": "ws://gw.example"}), pytest.raises(BadSettings, match="wss"):
+        load()
+
+
+def test_a_webhook_without_pages_or_with_a_weak_secret_is_refused(tmp_path: Path) -> None:
+    long = "a" * 32
+    with environment(tmp_path, {"TELEGRAM_WEBHOOK_SECRET": long}), pytest.raises(BadSettings, match="PUBLIC_URL"):
+        load()
+    known = {"PUBLIC_URL": "https://bot.example", "TELEGRAM_WEBHOOK_SECRET": "short"}
+    with environment(tmp_path, known), pytest.raises(BadSettings, match="16 to 256"):
+        load()

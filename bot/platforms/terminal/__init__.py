@@ -10,9 +10,9 @@ __all__ = ["Terminal", "build"]
 class Configured(Protocol):
     """What the program's settings hold for us."""
 
-    platforms: tuple[str, ...]
+    spoken: tuple[str, ...]
 
 
 def build(settings: object) -> Terminal | None:
     """The terminal, where PLATFORMS names it."""
-    return Terminal() if Terminal.name in cast("Configured", settings).platforms else None
+    return Terminal() if Terminal.name in cast("Configured", settings).spoken else None

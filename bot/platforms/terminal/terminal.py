@@ -11,7 +11,7 @@ from typing import Final, TextIO
 from bot.platforms.terminal import paint
 from bot.platforms.terminal.lines import parted
 from bot.platforms.terminal.screens import ECHO, screen_of
-from bot.ports import Hear, Said
+from bot.ports import Grounds, Hear, Said
 from notifier.card import Card, Tone
 from notifier.ports import MessageId
 from pipeline.domain.ids import Identity
@@ -50,7 +50,7 @@ class Terminal:
 
     # --- ear
 
-    async def run(self, hear: Hear) -> None:
+    async def run(self, hear: Hear, grounds: Grounds | None = None) -> None:  # noqa: ARG002  # it needs none
         """Hear each line until the input ends: one after the other, so that "1" can follow the card it answers."""
         heard: asyncio.Queue[str | None] = asyncio.Queue()
         try:
