@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from pipeline.adapters.providers.vast import wire
+from pipeline.adapters.providers.vast import asks
 from pipeline.domain.faults import Fault, OperatorFault
 from pipeline.domain.ids import OfferId
 from pipeline.domain.quote import Need, Offer
@@ -47,7 +47,7 @@ class Board:
 
     async def offers(self, need: Need, *, fresh: bool, renting: bool) -> list[Offer]:
         """What fits `need`. Raises OperatorFault("market-searches") when the day's searches are used up."""
-        body = wire.search(need)
+        body = asks.search(need)
         key = json.dumps(body, sort_keys=True)
         async with self._asking:
             now = asyncio.get_running_loop().time()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from pipeline.adapters.providers.vast import wire
+from pipeline.adapters.providers.vast import fields
 from pipeline.adapters.providers.vast.client import Line
 from pipeline.domain.faults import OperatorFault
 from pipeline.domain.ids import InstanceId
@@ -58,4 +58,4 @@ def _charge(row: object) -> tuple[InstanceId | None, MicroUsd]:
     match = _SOURCE.fullmatch(source) if isinstance(source, str) else None
     if match is None or not isinstance(row, Mapping):
         return None, MicroUsd(0)
-    return InstanceId(match[1]), wire.price(row, "amount")
+    return InstanceId(match[1]), fields.price(row, "amount")

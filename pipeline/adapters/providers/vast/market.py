@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from pipeline.adapters.http import Unanswered
+from pipeline.adapters.providers.vast import asks, errors, fields, rentals
 from pipeline.adapters.providers.vast import charges as bill
-from pipeline.adapters.providers.vast import errors, wire
 from pipeline.adapters.providers.vast.board import Board
 from pipeline.adapters.providers.vast.client import Line
 from pipeline.adapters.redact import secrets
@@ -51,7 +51,7 @@ class Vast:
         rows = said.get("offers") if isinstance(said, Mapping) else None
         if not isinstance(rows, list):
             raise OperatorFault("market-down", why="unreadable")
-        return wire.read_offers(rows, need, local=self._local)
+        return asks.read_offers(rows, need, local=self._local)
 
     async def find(self, label: Label) -> Sight | None:
         """The live rental with exactly this label; of several the healthiest, then the oldest."""
@@ -73,14 +73,14 @@ class Vast:
 
     async def _page(self, after: str) -> tuple[list[Sight], str, int]:
         """One page: its rentals, the next page's token ("" on the last one) and how many rows the market counts."""
-        said = await self._line.read("list", "GET", "/api/v1/instances/", params=wire.listing(after))
+        said = await self._line.read("list", "GET", "/api/v1/instances/", params=rentals.listing(after))
         if not isinstance(said, Mapping) or "instances" not in said or said.get("success") is False:
             raise OperatorFault("market-down", why="unreadable")
         rows = said["instances"] or []  # null is how an empty page is spelled
         token, *counts = (said.get(key) for key in ("next_token", "instances_found", "total_instances"))
         if not isinstance(rows, list) or not isinstance(token, str | None) or (token and token == after):
             raise OperatorFault("market-down", why="unreadable")
-        sights = [wire.read_sight(row, local=self._local) if isinstance(row, Mapping) else None for row in rows]
+        sights = [rentals.read_sight(row, local=self._local) if isinstance(row, Mapping) else None for row in rows]
         good = [sight for sight in sights if sight is not None]
         if len(good) != len(rows):
             raise OperatorFault("market-down", why="unreadable")
@@ -89,16 +89,16 @@ class Vast:
     async def rent(self, offer: Offer, order: RentOrder, need: Need, now: datetime) -> Machine:
         """One PUT, sent once. The reply holds the rental's own key: it is never logged."""
         try:
-            reply = await self._line.once("create", "PUT", f"/api/v0/asks/{offer.id}/", body=wire.order(order))
+            reply = await self._line.once("create", "PUT", f"/api/v0/asks/{offer.id}/", body=rentals.order(order))
         except Unanswered as error:
             raise HostSilent("rent-unanswered", why=error.why) from None
         try:
             said = reply.json()
         except Unanswered:
             said = None
-        key = wire.rental_key(said)
+        key = rentals.rental_key(said)
         secrets.learn(key)  # before anything of the reply can get into an error
-        instance = wire.rented(said)
+        instance = rentals.rented(said)
         if not isinstance(said, Mapping) or not reply.ok or said.get("success") is False:
             await self._undo(instance)
             fault = HostFault("offer-gone", said=reply.said()) if instance else _refused(errors.refusal(reply))
@@ -145,22 +145,22 @@ class Vast:
         """By id; when it runs and no port is mapped there, the listing is asked too: by-id answers may lack ports."""
         try:
             reply = await self._line.read("show", "GET", f"/api/v0/instances/{instance}/", params={"owner": "me"})
-            row = wire.shown(reply)
+            row = rentals.shown(reply)
         except Unanswered as error:
             raise OperatorFault("market-down", why=error.why) from None
         except HostFault:  # "rental-gone": by 404, as some accounts see it
             return None
         if row is None:
             return None
-        if wire.status(row) is Status.RUNNING and wire.mapped(row) is None:
+        if rentals.status(row) is Status.RUNNING and rentals.mapped(row) is None:
             row = await self._listed(instance) or row
-        return wire.read_sight(row, local=self._local)
+        return rentals.read_sight(row, local=self._local)
 
-    async def _listed(self, instance: InstanceId) -> wire.Row | None:
-        said: Any = await self._line.read("list", "GET", "/api/v1/instances/", params=wire.one(instance))
+    async def _listed(self, instance: InstanceId) -> fields.Row | None:
+        said: Any = await self._line.read("list", "GET", "/api/v1/instances/", params=rentals.one(instance))
         rows = said.get("instances") if isinstance(said, Mapping) else None
         for row in rows if isinstance(rows, list) else []:
-            if isinstance(row, Mapping) and wire.identity(row, "id") == instance:
+            if isinstance(row, Mapping) and fields.identity(row, "id") == instance:
                 return row
         return None
 
