@@ -1,9 +1,9 @@
 """Values to documents and back: the one home of pydantic in the flow, and the list of what we keep."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -58,88 +58,34 @@ class Book:
     version: int | None = None
 
 
-_JOB: Final = TypeAdapter(Job)
-_PROGRESS: Final = TypeAdapter(Progress)
-_QUOTE: Final = TypeAdapter(OpenQuote)
-_BOOK: Final = TypeAdapter(Book)
-_ENTRY: Final = TypeAdapter(Entry)
-_PERSON: Final = TypeAdapter(Person)
-_MODEL: Final = TypeAdapter(Model)
-_DRAFT: Final = TypeAdapter(Draft)
-
-
-def job_doc(job: Job) -> dict[str, Any]:
-    doc: dict[str, Any] = _JOB.dump_python(job, mode="json")
-    return {**doc, "changed_ms": ms(job.changed_at)}
-
-
-def job_from(doc: Mapping[str, Any]) -> Job:
-    return _JOB.validate_python({key: value for key, value in doc.items() if key != "changed_ms"})
-
-
-def progress_doc(progress: Progress) -> dict[str, Any]:
-    doc: dict[str, Any] = _PROGRESS.dump_python(progress, mode="json")
-    return {**doc, "changed_ms": ms(progress.at)}
-
-
-def progress_from(doc: Mapping[str, Any]) -> Progress:
-    return _PROGRESS.validate_python({key: value for key, value in doc.items() if key not in {"changed_ms", "version"}})
-
-
-def quote_doc(open_quote: OpenQuote) -> dict[str, Any]:
-    doc: dict[str, Any] = _QUOTE.dump_python(open_quote, mode="json")
-    return doc
-
-
-def quote_from(doc: Mapping[str, Any]) -> OpenQuote:
-    return _QUOTE.validate_python({key: value for key, value in doc.items() if key != "version"})
-
-
-def book_doc(book: Book) -> dict[str, Any]:
-    doc: dict[str, Any] = _BOOK.dump_python(book, mode="json")
-    return {**doc, "account": book.state.account, "waiting": len(book.outbox)}
-
-
-def book_from(doc: Mapping[str, Any]) -> Book:
-    return _BOOK.validate_python({key: doc[key] for key in ("state", "outbox", "version")})
-
-
-def entry_doc(entry: Entry) -> dict[str, Any]:
-    doc: dict[str, Any] = _ENTRY.dump_python(entry, mode="json")
-    return doc
-
-
-def entry_from(doc: Mapping[str, Any]) -> Entry:
-    return _ENTRY.validate_python({key: value for key, value in doc.items() if key != "version"})
-
-
-def person_doc(person: Person) -> dict[str, Any]:
-    doc: dict[str, Any] = _PERSON.dump_python(person, mode="json")
-    return doc
-
-
-def person_from(doc: Mapping[str, Any]) -> Person:
-    return _PERSON.validate_python({key: value for key, value in doc.items() if key != "version"})
-
-
-def model_doc(model: Model) -> dict[str, Any]:
-    doc: dict[str, Any] = _MODEL.dump_python(model, mode="json")
-    return {**doc, "made_ms": ms(model.made_at)}
-
-
-def model_from(doc: Mapping[str, Any]) -> Model:
-    return _MODEL.validate_python({key: value for key, value in doc.items() if key not in {"made_ms", "version"}})
-
-
-def draft_doc(draft: Draft) -> dict[str, Any]:
-    doc: dict[str, Any] = _DRAFT.dump_python(draft, mode="json")
-    return {**doc, "changed_ms": ms(draft.changed_at) if draft.changed_at else 0}
-
-
-def draft_from(doc: Mapping[str, Any]) -> Draft:
-    return _DRAFT.validate_python({key: value for key, value in doc.items() if key != "changed_ms"})
-
-
 def ms(at: datetime) -> int:
     """Milliseconds since 1970: how times are indexed."""
     return round(at.timestamp() * 1000)
+
+
+T = TypeVar("T")
+
+
+def _codec(
+    kind: type[T], index: Callable[[T], Mapping[str, str | int]] = lambda _: {}
+) -> tuple[Callable[[T], dict[str, Any]], Callable[[Mapping[str, Any]], T]]:
+    """How a value becomes a document, with the scalars it is found by beside it, and comes back out of it."""
+    adapter, own = TypeAdapter(kind), {field.name for field in fields(kind)}  # type: ignore[arg-type]  # all are dataclasses
+
+    def doc(value: T) -> dict[str, Any]:
+        return {**adapter.dump_python(value, mode="json"), **index(value)}
+
+    def value(doc: Mapping[str, Any]) -> T:
+        return adapter.validate_python({key: doc[key] for key in own & doc.keys()})
+
+    return doc, value
+
+
+job_doc, job_from = _codec(Job, lambda job: {"changed_ms": ms(job.changed_at)})
+progress_doc, progress_from = _codec(Progress, lambda progress: {"changed_ms": ms(progress.at)})
+quote_doc, quote_from = _codec(OpenQuote)
+book_doc, book_from = _codec(Book, lambda book: {"account": book.state.account, "waiting": len(book.outbox)})
+entry_doc, entry_from = _codec(Entry)
+person_doc, person_from = _codec(Person)
+model_doc, model_from = _codec(Model, lambda model: {"made_ms": ms(model.made_at)})
+draft_doc, draft_from = _codec(Draft, lambda draft: {"changed_ms": ms(draft.changed_at) if draft.changed_at else 0})

@@ -6,8 +6,6 @@ from pathlib import Path
 import asyncssh
 
 SSH_KEY = asyncssh.generate_private_key("ssh-ed25519")
-
-
 PUBLIC = SSH_KEY.export_public_key().decode().strip()
 
 

@@ -1,4 +1,4 @@
-"""Stores for tests: one in memory that promises what the port promises, and one that dies at a chosen write."""
+"""A store in memory that promises what the port promises."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.flow.records import COLLECTIONS
-from pipeline.ports import Doc, Store
+from pipeline.ports import Doc
 
 Scalar = str | int
 
@@ -81,60 +81,6 @@ class MemoryStore:
     def _declared(self, coll: str, fields: Iterable[str]) -> None:
         if coll not in self._collections or not {*fields} <= {*self._collections[coll]}:
             raise ValueError(coll, *fields)
-
-
-class Died(BaseException):
-    """The process is gone: nothing may catch this and go on."""
-
-
-class MortalStore:
-    """Dies at the `n`-th write (from 1): before it is done, or after it is done and before anybody hears of it.
-
-    `writes` counts; a store that never dies tells how many moments there are to die at.
-    """
-
-    def __init__(self, inner: Store, n: int = 0, *, after: bool = False) -> None:
-        self._inner, self._n, self._after = inner, n, after
-        self.writes, self._dead = 0, False
-
-    async def get(self, coll: str, key: str) -> dict[str, Any] | None:
-        self._alive()
-        return await self._inner.get(coll, key)
-
-    async def create(self, coll: str, key: str, doc: Doc) -> bool:
-        self._before()
-        return self._done(result=await self._inner.create(coll, key, doc))
-
-    async def cas(self, coll: str, key: str, version: int, doc: Doc) -> bool:
-        self._before()
-        return self._done(result=await self._inner.cas(coll, key, version, doc))
-
-    async def find(self, coll: str, **asked: Any) -> list[dict[str, Any]]:
-        self._alive()
-        return await self._inner.find(coll, **asked)
-
-    async def delete(self, coll: str, key: str) -> None:
-        self._before()
-        await self._inner.delete(coll, key)
-        self._done(result=True)
-
-    async def close(self) -> None:
-        await self._inner.close()
-
-    def _alive(self) -> None:
-        if self._dead:
-            raise Died
-
-    def _before(self) -> None:
-        self._alive()
-        self.writes += 1
-        self._dead = self.writes == self._n and not self._after
-        self._alive()
-
-    def _done(self, *, result: bool) -> bool:
-        self._dead = self._dead or self.writes == self._n
-        self._alive()
-        return result
 
 
 def _rank(value: Scalar | None) -> tuple[bool, Scalar]:

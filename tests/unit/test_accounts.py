@@ -10,7 +10,9 @@ from pipeline.flow.accounts import Accounts
 from pipeline.flow.ledger import Ledger
 from pipeline.ports import Store
 from tests.support import virtual
-from tests.support.store import Died, MemoryStore, MortalStore
+from tests.support.dying import DyingStore
+from tests.support.store import MemoryStore
+from tests.support.world import ProcessDied
 
 ANN, BOB = Identity("telegram:7"), Identity("discord:7")
 
@@ -86,8 +88,8 @@ def test_who_was_met_without_a_welcome_gets_none_later() -> None:
 
 async def _dies(store: Store, n: int, *, after: bool) -> None:
     try:
-        await accounts(MortalStore(store, n, after=after)).of(ANN)
-    except Died:
+        await accounts(DyingStore(store, **{"after" if after else "before": n})).of(ANN)
+    except ProcessDied:
         return
     raise AssertionError(n, after)
 

@@ -34,7 +34,9 @@ from pipeline.flow.ledger import Ledger
 from pipeline.flow.records import Book, book_doc, book_from, entry_doc, entry_from
 from pipeline.ports import Store
 from tests.support import virtual
-from tests.support.store import Died, MemoryStore, MortalStore
+from tests.support.dying import DyingStore
+from tests.support.store import MemoryStore
+from tests.support.world import ProcessDied
 
 ANN = AccountId("ann")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -416,7 +418,7 @@ async def _told(store: Store) -> tuple[Balance, list[Entry]]:
 
 def test_a_death_before_or_after_any_write_leaves_the_same_money_after_a_replay() -> None:
     async def story() -> None:
-        whole = MortalStore(MemoryStore())
+        whole = DyingStore(MemoryStore())
         await _life(ledger(whole))
         moments = whole.writes
         assert moments > 40
@@ -424,8 +426,8 @@ def test_a_death_before_or_after_any_write_leaves_the_same_money_after_a_replay(
         for n in range(1, moments + 1):
             for after in (False, True):
                 store = MemoryStore()
-                with pytest.raises(Died):
-                    await _life(ledger(MortalStore(store, n, after=after)))
+                with pytest.raises(ProcessDied):
+                    await _life(ledger(DyingStore(store, **{"after" if after else "before": n})))
                 await _life(ledger(store))
                 assert await _told(store) == expected, (n, after)
 

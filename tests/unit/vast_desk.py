@@ -23,16 +23,12 @@ NEED = Need(
     steps=1000, step_factor=1, model_gb=34, dataset_gb=0.1, image_gb=20, disk_gb=120, vram_mb=23_500,
     setup_seconds=300, sample_seconds=60,
 )  # fmt: skip
-
-
 OFFER = {
     "id": 111, "machine_id": 12, "host_id": 7, "gpu_name": "RTX 4090", "num_gpus": 1, "gpu_frac": 1.0, "gpu_ram": 24564,
     "dph_base": 0.3, "dph_total": 0.325, "storage_cost": 0.15, "inet_down": 900.0, "inet_up": "500.5",
     "inet_down_cost": 0.002, "inet_up_cost": None, "reliability2": 0.97, "verification": "verified", "disk_space": 500,
     "direct_port_count": 100, "driver_version": "580.65.06", "geolocation": "Sweden, SE", "duration": 864000.0,
 }  # fmt: skip
-
-
 ROW = {
     "id": 1001, "machine_id": 12, "actual_status": "running", "intended_status": "running", "cur_state": "running",
     "label": "ts-a-job-1", "public_ipaddr": " 1.1.1.1\n",
@@ -40,14 +36,8 @@ ROW = {
     "ssh_host": "ssh5.vast.ai", "ssh_port": 10600, "start_date": 1668804745.12, "dph_total": 0.8021, "gpu_ram": 24564,
     "gpu_name": "RTX 4090", "inet_down": 900.0, "image_runtype": "ssh_direc ssh_proxy", "status_msg": None,
 }  # fmt: skip
-
-
 ORDER = RentOrder(label=Label("ts-a-job-1"), image="i:1", disk_gb=120, onstart="touch x", env={"A": "b"})
-
-
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
-
-
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
