@@ -181,8 +181,8 @@ class Host(Protocol):
 
     async def run(self, command: Command) -> Answer: ...
 
-    async def ask(self, program: Command, question: int) -> bytes:
-        """Ask a program that stays on the box: a number in, one answer out (a line of base64), in one round trip.
+    async def ask(self, program: Command, *question: int) -> bytes:
+        """Ask a program that stays on the box: numbers in, one answer out (a line of base64), in one round trip.
 
         It is started at the first question and again whenever it is gone, so every question stands by itself.
         `program.seconds` and `program.cap` bound one answer.
@@ -294,11 +294,15 @@ class Scribe(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Weights that were proved and rewritten with our metadata only. `step` is what the original said."""
+    """Weights that were proved and rewritten with our metadata only. `step` is what the original said.
+
+    `ups` is the sha256 of the up halves alone, whatever the file says around them: every training step moves them.
+    """
 
     sha256: Sha256
     size: int
     step: int
+    ups: Sha256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,6 +332,12 @@ class Workshop(Protocol):
 
     async def prove(self, weights: Path, demand: Demand, into: Path) -> Proof:
         """Check weights and rewrite them to `into`. Raises HostFault("weights-<what>") (facts/loading.md 6)."""
+
+    async def optimizer(self, source: Path, into: Path) -> None:
+        """Rewrite a box's optimizer.pt to `into`, looked at opcode by opcode, never loaded.
+
+        Raises HostFault("optimizer-refused") when it is malformed, or names anything but a tensor's own parts.
+        """
 
     async def samples(self, pictures: Sequence[Path], into: Path) -> list[Path]:
         """Decode and re-encode samples; refused ones are left out."""

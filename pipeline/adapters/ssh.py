@@ -118,8 +118,8 @@ class SshHost:
                     raise HostFault("output-too-big", command=command.name, cap=command.cap)
             return Answer(await channel.code(), bytes(out))
 
-    async def ask(self, program: Command, question: int) -> bytes:
-        return await self._line.ask(program, question)
+    async def ask(self, program: Command, *question: int) -> bytes:
+        return await self._line.ask(program, *question)
 
     async def put(self, local: Path, remote: str) -> None:
         """HostFault("upload-differs") when the box does not hold what we sent, "box-disk" when it takes nothing."""

@@ -103,13 +103,13 @@ class Line:
             break
         return await started(await self._connected(), script, seconds, WINDOW)
 
-    async def ask(self, program: Command, question: int) -> bytes:
+    async def ask(self, program: Command, *question: int) -> bytes:
         """Ask the pump `program`; one that died, or sits on a dead line, is replaced once."""
         pump = self._pumps.setdefault(program.script, Pump(self, program))
         try:
-            return await pump.ask(question)
+            return await pump.ask(*question)
         except HostSilent:
-            return await pump.ask(question)
+            return await pump.ask(*question)
 
     async def close(self) -> None:
         self._pumps.clear()
@@ -118,7 +118,7 @@ class Line:
 
 
 class Pump:
-    """A program that stays: one number in, one line of base64 out. A question is one round trip (facts/ssh.md)."""
+    """A program that stays: a line of numbers in, one line of base64 out. A question is one round trip."""
 
     def __init__(self, line: Line, program: Command) -> None:
         self._line = line
@@ -126,21 +126,21 @@ class Pump:
         self._channel: Channel | None = None
         self._turn = asyncio.Lock()
 
-    async def ask(self, question: int) -> bytes:
+    async def ask(self, *question: int) -> bytes:
         """Raises HostSilent("ssh-lost") when no whole answer comes in time, HostFault("output-too-big")."""
         async with self._turn:
             try:
                 with translated("ssh-lost"):
                     async with asyncio.timeout(self._program.seconds + GRACE):
-                        return await self._asked(question)
+                        return await self._asked(*question)
             except BaseException:
                 self._stop()  # or a late answer would be taken for the next question's
                 raise
 
-    async def _asked(self, question: int) -> bytes:
+    async def _asked(self, *question: int) -> bytes:
         if self._channel is None:
             self._channel = await self._line.start(self._program.script, PUMPING)
-        await self._channel.write(b"%d\n" % question)
+        await self._channel.write(b" ".join(b"%d" % number for number in question) + b"\n")
         frame = await self._channel.line(most=self._program.cap * 4 // 3 + 8, name=self._program.name)
         try:
             return binascii.a2b_base64(frame, strict_mode=True)

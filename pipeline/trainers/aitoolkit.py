@@ -1,26 +1,24 @@
 """ostris/ai-toolkit: how to start and stop it (facts/aitoolkit.md). Values in, text out.
 
-Its config is recipe_config.py, under the same names here.
+Its config is recipe_config.py, a look at it pump.py: under the same names here.
 """
 
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from pipeline.domain.ids import JobId
-from pipeline.trainers.box import LOG_CAP, Command, folder, numbers
+from pipeline.trainers.box import Command, folder
 from pipeline.trainers.fetching import CACHE
-from pipeline.trainers.lease import FOLDER, Lease, renew
+from pipeline.trainers.pump import LOG, Look, Row, Save, pump, read_poll
 from pipeline.trainers.recipe_config import config, harmless, prompts
 
 __all__ = [
-    "LOG", "TRUST", "Look", "checkpoints", "config", "harmless", "interrupt", "prompts", "pump", "read_poll", "ready",
-    "save_now", "start", "trusted",
+    "LOG", "TRUST", "Look", "Row", "Save", "checkpoints", "config", "harmless", "interrupt", "prompts", "pump",
+    "read_poll", "ready", "save_now", "start", "trusted",
 ]  # fmt: skip
 
-LOG: Final = "run.log"  # never a name that starts with the job's: resume would load it as a checkpoint (facts 0.6)
 TRUST: Final = "hub.env"  # in the job's folder: the token of a house that lets the toolkit download by itself
 _JOB_TABLE: Final = (
     "CREATE TABLE IF NOT EXISTS Job (id TEXT PRIMARY KEY, name TEXT, status TEXT DEFAULT 'queued',"
@@ -80,37 +78,6 @@ def trusted(token: str, hub: str) -> str:
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in said.items())
 
 
-def pump(job: JobId, lease: Lease) -> Command:
-    """A program that stays: an offset in, one look out, as a line of base64. Every question renews the lease.
-
-    A look is process, then exit code, and the log from that byte on, after a blank line. In this order: asked the
-    other way round, a trainer that ends in between would be dead without an exit code.
-    """
-    return Command(
-        "poll",
-        f"""cd {folder(job)} || exit 9
-look() {{
-  pid=$(cat run.pid 2>/dev/null)
-  if test -n "$pid" && kill -0 "$pid" 2>/dev/null && ! grep -q '^State:.*Z' /proc/$pid/status 2>/dev/null
-  then echo alive=1; else echo alive=0; fi
-  test -s run.rc && echo "rc=$(cat run.rc)"
-  echo "size=$(stat -c %s {LOG} 2>/dev/null || echo 0)"
-  nvidia-smi --query-gpu=utilization.gpu,memory.used --format=csv,noheader,nounits 2>/dev/null | head -n 1 \\
-    | awk -F', *' '{{print "gpu=" $1; print "vram=" $2}}'
-  df -Pk . | tail -n 1 | awk '{{print "disk_kb=" $4}}'
-  echo
-  tail -c +$(($1 + 1)) {LOG} 2>/dev/null | head -c {LOG_CAP}
-}}
-while IFS= read -r offset; do
-  case "$offset" in *[!0-9]*|"") exit 8 ;; esac
-  {renew(lease, f"../../{FOLDER}")}
-  look "$offset" | base64 -w 0
-  echo
-done""",
-        cap=LOG_CAP + 4096,
-    )
-
-
 def save_now(job: JobId) -> Command:
     """Ask for a checkpoint after the step in hand."""
     return Command(
@@ -135,29 +102,6 @@ test -f interrupted && exit 0
 : > interrupted
 kill -INT "$(cat run.pid)" """,
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """One poll, understood. `log` is the raw tail since the offset asked for."""
-
-    alive: bool
-    code: int | None
-    size: int
-    log: bytes
-    gpu_percent: int | None = None
-    vram_mb: int | None = None
-    disk_kb: int | None = None
-
-
-def read_poll(out: bytes) -> Look:
-    """Split a poll's answer. Never raises: a stranger wrote it."""
-    head, _, log = out.partition(b"\n\n")
-    said = numbers(head)
-    return Look(
-        alive=bool(said.get("alive")), code=said.get("rc"), size=said.get("size", 0), log=log[:LOG_CAP],
-        gpu_percent=said.get("gpu"), vram_mb=said.get("vram"), disk_kb=said.get("disk_kb"),
-    )  # fmt: skip
 
 
 def checkpoints(job: JobId, files: Sequence[tuple[str, int]]) -> Mapping[int | None, str]:

@@ -46,7 +46,12 @@ def hold(lease: Lease) -> Command:
 
 def renew(lease: Lease, here: str) -> str:
     """A line for a script that runs in a folder from which `here` leads to ours. In one step: never half a number."""
-    return f"echo $(($(date +%s) + {math.ceil(lease.lapses)})) > {here}/until.$$ && mv {here}/until.$$ {here}/until"
+    return f"echo $(($(date +%s) + {lapse(lease)})) > {here}/until.$$ && mv {here}/until.$$ {here}/until"
+
+
+def lapse(lease: Lease) -> int:
+    """Whole seconds, as they are counted on the box."""
+    return math.ceil(lease.lapses)
 
 
 def _watchman(lease: Lease) -> str:

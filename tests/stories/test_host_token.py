@@ -32,9 +32,9 @@ class Noting(Box):
         self.world.asked.append(command)
         return await super().run(command)
 
-    async def ask(self, program: Command, question: int) -> bytes:
+    async def ask(self, program: Command, *question: int) -> bytes:
         self.world.asked.append(program)
-        return await super().ask(program, question)
+        return await super().ask(program, *question)
 
     async def put(self, local: Path, remote: str) -> None:
         self.world.sent[remote.rsplit("/", 1)[1]] = local.read_text()

@@ -218,9 +218,9 @@ class LyingBox(Box):
         self._reached()
         return await super().run(command)
 
-    async def ask(self, program: Command, question: int) -> bytes:
+    async def ask(self, program: Command, *question: int) -> bytes:
         self._reached()
-        return await super().ask(program, question)
+        return await super().ask(program, *question)
 
     async def get(self, remote: str, local: Path, *, cap: int) -> Sha256:
         self._reached()
