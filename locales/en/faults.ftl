@@ -225,6 +225,9 @@ fault-weights-alpha = The weights carry another alpha than ordered: they would a
 fault-weights-size = The weights are larger than this base and rank can be.
     .person = { -unsound }
 
+fault-optimizer-refused = The optimizer state that a machine saved is malformed, or would run code where it is loaded.
+    .person = What a machine saved beside the weights could not be trusted.
+
 ## Files on their way
 
 fault-box-file-missing = A file that should be on the machine is not there.

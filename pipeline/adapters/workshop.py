@@ -116,11 +116,24 @@ class ChildWorkshop:
             try:
                 answer = await self._ask("prove", request, bounds, reads=(weights,), writes=(scratch,))
                 sha256, size = _whole(answer[:2], target)
-                step = int(answer[2])
+                step, ups = int(answer[2]), _hash(answer[3])
             except (_Died, _Lied, IndexError, TypeError, ValueError):
                 raise HostFault("weights-file") from None
             target.replace(into)
-        return Proof(sha256=sha256, size=size, step=step)
+        return Proof(sha256=sha256, size=size, step=step, ups=ups)
+
+    async def optimizer(self, source: Path, into: Path) -> None:
+        """See the port. `into` is the path of the rewritten file."""
+        size = _weight(source)
+        bounds = Bounds(seconds=30 + size / (10 * MB), file=size + 16 * MB)
+        with _scratch(into.parent) as scratch:
+            target = scratch / "made"
+            request = {"source": str(source), "target": str(target)}
+            try:
+                _sized(await self._ask("optimizer", request, bounds, reads=(source,), writes=(scratch,)), target)
+                target.replace(into)
+            except (_Died, _Lied, OSError):
+                raise HostFault("optimizer-refused", why="malformed") from None
 
     async def samples(self, pictures: Sequence[Path], into: Path) -> list[Path]:
         """See the port: each becomes `into/<its stem>.jpg`, in their order."""
@@ -273,6 +286,17 @@ def _plain_code(code: str) -> str:
     if not _CODE.fullmatch(code):
         raise ValueError(code)
     return code
+
+
+def _sized(said: Any, target: Path) -> None:
+    if target.lstat().st_size != said:
+        raise _Lied
+
+
+def _hash(said: Any) -> Sha256:
+    if not isinstance(said, str) or not _HASH.fullmatch(said):
+        raise _Lied
+    return Sha256(said)
 
 
 def _whole(answer: Any, target: Path) -> tuple[Sha256, int]:

@@ -330,7 +330,7 @@ def small_kohya(dtype: str = "BF16") -> Demand:
 
 def test_the_toolkit_s_sdxl_file_is_accepted_and_rewritten_whole(tmp_path: Path) -> None:
     source, into = LORA / "sdxl_aitk.safetensors", tmp_path / "model.safetensors"
-    _, size, step = proved(source, kohya_demand(), into)
+    _, size, step, _ = proved(source, kohya_demand(), into)
     assert (size, step) == (into.stat().st_size, 20)
     assert header(into).keys() - {"__metadata__"} == header(source).keys() - {"__metadata__"}
 
@@ -358,3 +358,20 @@ def test_each_form_is_refused_where_the_other_was_ordered(tmp_path: Path) -> Non
     other = replace(SMALL, prefix="lora_unet_", modules={"a": (8, 16)})
     assert code_of(written(tmp_path / "k", kohya("BF16", 2.0)), other, tmp_path / "a") == "weights-grammar"
     assert code_of(written(tmp_path / "p", good()), replace(SMALL, halves=KOHYA), tmp_path / "b") == "weights-grammar"
+
+
+def test_the_hash_of_the_up_halves_moves_with_the_training_and_with_nothing_else(tmp_path: Path) -> None:
+    def ups(name: str, up: bytes, said: Mapping[str, Any]) -> str:
+        tensors = {
+            **{f"transformer.{module}.lora_A.weight": ("BF16", (2, wide), down * 2 * wide)
+               for module, down, wide in (("a", b"\x80\x3f", 8), ("b.c", b"\x80\x3f", 4))},
+            "transformer.a.lora_B.weight": ("BF16", (16, 2), up * 32),
+            "transformer.b.c.lora_B.weight": ("BF16", (4, 2), up * 8),
+        }  # fmt: skip
+        into = tmp_path / f"{name}.out"
+        found: str = proved(written(tmp_path / name, tensors, said), SMALL, into)[3]
+        return found
+
+    first = ups("first", b"\x80\x3f", {"training_info": '{"step": 10}'})
+    assert ups("again", b"\x80\x3f", {"training_info": '{"step": 20}'}) == first
+    assert ups("later", b"\x81\x3f", {"training_info": '{"step": 20}'}) != first

@@ -18,6 +18,7 @@ _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 # task -> the module that does it; loaded on demand, because numpy or Pillow alone cost 0.1-0.2 s
 _HANDS: Final = {
     "inspect": "sending",
+    "optimizer": "optimizer",
     "pack": "packing",
     "prove": "weights",
     "samples": "showing",

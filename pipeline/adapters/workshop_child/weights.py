@@ -82,7 +82,7 @@ class _Demand:
 
 
 def prove(request: dict[str, Any]) -> list[Any]:
-    """Check `source` against the demand, write it to `target`; [sha256, size, step].
+    """Check `source` against the demand, write it to `target`; [sha256, size, step, sha256 of the up halves].
 
     Raises HostFault("weights-<what>"): file, size, prefix, grammar, orphan, shape, rank, dtype, missing, nan, zero,
     alpha.
@@ -95,10 +95,10 @@ def prove(request: dict[str, Any]) -> list[Any]:
         start, tensors, metadata = _header(file, size)
         _judge(tensors, demand)
         with open(request["target"], "xb") as out:  # noqa: PTH123  # strings all the way
-            sha256, written = _rewrite(file, start, tensors, demand, out)
+            sha256, written, ups = _rewrite(file, start, tensors, demand, out)
             out.flush()
             os.fsync(out.fileno())
-    return [sha256, written, _step(metadata)]
+    return [sha256, written, _step(metadata), ups]
 
 
 def _open(path: str) -> IO[bytes]:
@@ -208,10 +208,13 @@ def _judge_alpha(tensor: _Tensor, demand: _Demand) -> None:
 
 def _rewrite(
     file: IO[bytes], start: int, tensors: Mapping[str, _Tensor], demand: _Demand, out: IO[bytes]
-) -> tuple[str, int]:
-    """Copy the tensors in the order of their names, looking at each number; sha256 and size of what was written."""
+) -> tuple[str, int, str]:
+    """Copy the tensors in the order of their names, looking at each number.
+
+    Answers sha256 and size of what was written, and the sha256 of the up halves alone: every update moves them.
+    """
     head = _our_header(tensors, demand.metadata)
-    whole = hashlib.sha256(head)
+    whole, ups = hashlib.sha256(head), hashlib.sha256()
     out.write(head)
     trained = False
     for name in sorted(tensors):
@@ -226,10 +229,12 @@ def _rewrite(
             if name.endswith(_ALPHA) and data != _FLOATS[demand.dtype].spelled(demand.alpha or 0):
                 raise HostFault("weights-alpha", want=demand.alpha or 0)
             whole.update(data)
+            if name.endswith(demand.halves[1]):
+                ups.update(data)
             out.write(data)
     if not trained:
         raise HostFault("weights-zero")
-    return whole.hexdigest(), out.tell()
+    return whole.hexdigest(), out.tell(), ups.hexdigest()
 
 
 def _finite(data: bytes, demand: _Demand) -> bool:
