@@ -20,6 +20,8 @@ class Button:
 
     label: str
     action: str
+    link: str = ""  # an https address to open instead; what only this person may see
+    app: bool = False  # `link` is a page that platforms may open inside themselves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,7 @@ class Card:
     bar_label: str = ""  # "30/30 steps"
     fields: tuple[tuple[str, str], ...] = ()  # label, value
     picture: Path | None = None
+    shared: bool = False  # its owner said the picture may be seen by a group
     buttons: tuple[Button, ...] = ()
     tone: Tone = Tone.PLAIN
     final: bool = False  # nothing will change it any more

@@ -16,7 +16,7 @@ import structlog
 from notifier.card import Card
 from notifier.cards import render
 from notifier.pictures import Gallery, there
-from notifier.ports import Courier, Unreachable
+from notifier.ports import Courier, Later, Unreachable
 from notifier.shown import Showing, Shown
 from notifier.view import JobView, view_of
 from notifier.words import Words
@@ -139,6 +139,8 @@ class Relay:
                 try:
                     await self._show(thread)
                     pause = PAUSE
+                except Later:  # the next look asks again, with what is true by then
+                    break
                 except Exception as error:  # a courier's mistake must not silence other jobs
                     log.warning("relay-stumbled", job=thread.job.id, error=type(error).__name__, exc_info=error)
                     thread.stale = True
