@@ -1,5 +1,6 @@
 """The latest sign of life of a job: a row of its own beside the job, latest wins. And the speed and ETA in it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -122,12 +123,24 @@ def stepped(before: Progress, now: datetime, step: int, total: int, loss: float 
     """
     if before.unit == "step" and step <= before.done:
         return replace(before, at=now)
-    curve = before.curve if loss is None else thinned((*before.curve, (step, loss)))
+    known = before.curve and step <= before.curve[-1][0]
+    curve = before.curve if loss is None or known else thinned((*before.curve, (step, loss)))
     return Progress(
         at=now, phase="training", done=step, total=total, unit="step", loss=loss if loss is not None else before.loss,
         lr=lr if lr is not None else before.lr, seconds_per_step=before.seconds_per_step,
         seconds_left=before.seconds_left, curve=curve,
     )  # fmt: skip
+
+
+def charted(before: Progress, losses: Iterable[tuple[int, float]]) -> Progress:
+    """Add losses that no bar told: those beyond the newest point of the curve. What a bar told is not told again."""
+    curve = before.curve
+    for step, loss in losses:
+        if not curve or step > curve[-1][0]:
+            curve = thinned((*curve, (step, loss)))
+    if curve == before.curve:
+        return before
+    return replace(before, curve=curve, loss=curve[-1][1])
 
 
 def thinned(curve: tuple[tuple[int, float], ...]) -> tuple[tuple[int, float], ...]:

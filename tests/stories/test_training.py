@@ -7,6 +7,7 @@ from pipeline.domain.faults import Blame
 from pipeline.domain.job import Job
 from pipeline.domain.recipe import Recipe
 from pipeline.domain.stage import End, Stage, Wish
+from pipeline.flow.journal import load_progress
 from tests.support.jobs import ID, PURSE, a_job, a_world, accounts_sum, lived, priced, submitted, wish
 from tests.support.training import Run
 from tests.support.virtual import run
@@ -36,6 +37,16 @@ def test_a_silent_host_is_left_and_the_person_pays_for_one_run_only(tmp_path: Pa
     job = lived(world)
     assert (job.ending and job.ending.end, len(world.rentals), world.alive) == (End.DONE, 2, [])
     assert job.charged <= alone.charged + 20  # the second offer costs a little more than the first
+
+
+def test_a_run_whose_bars_say_no_loss_has_its_chart_from_the_boxs_own_record(tmp_path: Path) -> None:
+    world = a_world(tmp_path, runs=[Run(mute=True)])
+    job = lived(world)
+    progress = run(load_progress(world.store, job.id))
+    assert progress is not None
+    assert [step for step, _ in progress.curve] == list(range(2, 30))
+    assert job.artifact is not None
+    assert job.artifact.final_loss == progress.curve[-1][1]
 
 
 def test_three_hosts_that_fail_while_training_cost_the_person_nothing(tmp_path: Path) -> None:

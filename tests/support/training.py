@@ -1,5 +1,6 @@
 """A training as its log tells it: bytes by elapsed time, in the toolkit's own form (captures 01, 31)."""
 
+import json
 from dataclasses import dataclass
 
 LOADING = 60.0
@@ -18,14 +19,28 @@ class Run:
     nan: bool = False
     empty: bool = False  # rc 0 and no model
     trouble: str = ""  # printed before it dies
+    mute: bool = False  # its bars say no loss: only the box's own record does
     saved_at: float | None = None  # a save asked for, at this second
     stopped_at: float | None = None  # SIGINT
 
-    def poll(self, job: str, offset: int, elapsed: float) -> bytes:
+    def poll(self, job: str, offset: int, elapsed: float, since: int = 0) -> bytes:
         """The answer to a poll at `elapsed` seconds after the start."""
+        if self.silent_at is not None:
+            elapsed = min(elapsed, LOADING + self.silent_at * self.seconds_per_step)
         log, code = self._log(job, elapsed)
         head = f"size={len(log)}\nalive={int(code is None)}\n" + (f"rc={code}\n" if code is not None else "")
-        return f"{head}gpu=97\nvram=21000\ndisk_kb=100000000\n\n".encode() + log[offset : offset + 256 * 1024]
+        return (
+            f"{head}{self._record(elapsed, since)}gpu=97\nvram=21000\ndisk_kb=100000000\n\n".encode()
+            + log[offset : offset + 256 * 1024]
+        )
+
+    def _record(self, elapsed: float, since: int) -> str:
+        """What the trainer wrote into its databases; the last quarter of a second is missing."""
+        stopped = self.stopped_at is not None and elapsed > self.stopped_at
+        done, saved = self.done(elapsed), max(self._saves(elapsed), default=0)
+        row = ["stopped" if stopped else "running", saved if stopped else done, "", "Training"]
+        losses = [] if self.nan else [[step, 1.5 - step / 100] for step in range(max(2, since + 1), done)]
+        return f"job={json.dumps([row])}\nloss={json.dumps(losses)}\n"
 
     def done(self, elapsed: float) -> int:
         """Completed steps."""
@@ -51,9 +66,7 @@ class Run:
         return self.stopped_at is None and self.dies_at is None and self.done(elapsed) >= self.steps
 
     def _log(self, job: str, elapsed: float) -> tuple[bytes, int | None]:
-        if self.silent_at is not None:
-            elapsed = min(elapsed, LOADING + self.silent_at * self.seconds_per_step)
-        lines = ["Running 1 job\n", "Loading Flux model\n"]
+        lines = ["Running 1 job\n", f"# Running job: {job}\n", "Loading Flux model\n"]
         done, code = self.done(elapsed), None
         for step in range(1, done + 1):
             if self.dies_at is not None and step > self.dies_at:
@@ -61,7 +74,7 @@ class Run:
             loss = "nan" if self.nan else f"{1.5 - step / 100:.3e}"
             if self.nan:
                 lines.append("loss is nan\n")
-            lines += [bar(job, step - 1, self.steps, loss), bar(job, step, self.steps, loss)]
+            lines += [bar(job, at, self.steps, "" if self.mute else loss) for at in (step - 1, step)]
             if step in self._saves(elapsed):
                 name = f"{job}_{step:09d}.safetensors"
                 lines.append(f"\nSaving at step {step}\nSaved checkpoint to /o/{job}/{name}\nSaved optimizer to /o\n")
@@ -79,4 +92,5 @@ class Run:
 
 def bar(job: str, done: int, total: int, loss: str) -> str:
     pct = round(100 * done / total)
-    return f"\r{job}: {pct:3d}%|█████     | {done}/{total} [00:04<00:01,  6.33it/s, lr: 1.0e-04 loss: {loss}]"
+    said = f", lr: 1.0e-04 loss: {loss}" if loss else ""
+    return f"\r{job}: {pct:3d}%|█████     | {done}/{total} [00:04<00:01,  6.33it/s{said}]"

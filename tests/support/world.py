@@ -342,7 +342,7 @@ class Box:
             raise HostSilent("ssh-unreachable")
         assert (program.name, self.rented.run is None) == ("poll", False)
         job = program.script.split("ts/")[1].split(" ")[0]
-        return self.rented.run.poll(job, question[0], self._elapsed())  # type: ignore[union-attr]  # asserted
+        return self.rented.run.poll(job, question[0], self._elapsed(), question[1])  # type: ignore[union-attr]  # asserted
 
     async def put(self, local: Path, remote: str) -> None:
         assert local.exists()

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.domain.progress import CURVE_POINTS, Course, Progress, Speed, stepped
+from pipeline.domain.progress import CURVE_POINTS, Course, Progress, Speed, charted, stepped
 from pipeline.trainers.log import Phase, Reader, Saved, Step
 from tests.support.virtual import EPOCH
 
@@ -205,3 +205,18 @@ def test_a_long_curve_is_thinned_and_keeps_its_newest_point() -> None:
 def test_a_curve_of_what_is_kept_runs_forward() -> None:
     curve = trained([1.0] * 777, 777).curve
     assert all(one[0] < two[0] for one, two in pairwise(curve))
+
+
+def test_losses_that_no_bar_told_make_the_chart_and_known_points_stay() -> None:
+    told = stepped(Progress(at=EPOCH), EPOCH, 3, 100, 0.9, None)
+    told = charted(told, [(1, 9.0), (3, 9.0), (5, 0.8), (4, 9.0), (6, 0.7)])
+    assert (told.curve, told.loss) == (((3, 0.9), (5, 0.8), (6, 0.7)), 0.7)
+    late = stepped(told, EPOCH, 6, 100, 0.71, None)
+    assert (late.done, late.curve) == (6, told.curve)
+
+
+@given(st.lists(st.tuples(st.integers(1, 10**6), st.floats(0, 10)), max_size=400))
+def test_a_curve_stays_short_and_in_order_whatever_is_told(rows: list[tuple[int, float]]) -> None:
+    curve = charted(Progress(at=EPOCH), rows).curve
+    assert [step for step, _ in curve] == sorted({step for step, _ in curve})
+    assert len(curve) <= CURVE_POINTS

@@ -3,16 +3,20 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+import structlog
+
 from pipeline.domain.job import Job
-from pipeline.domain.progress import Course, Progress, Speed, stepped
+from pipeline.domain.progress import Course, Progress, Speed, charted, stepped
 from pipeline.domain.stall import History
 from pipeline.flow.kit import Kit
 from pipeline.flow.stages.common import lease_of
 from pipeline.ports import Host
 from pipeline.trainers import aitoolkit
+from pipeline.trainers.box import Command
 from pipeline.trainers.log import OptimizerSaved, Phase, Reader, Reading, Saved, Step, Stopped, Trouble
 from pipeline.trainers.verdict import worse
 
+log = structlog.get_logger()
 MOST_POLLS = 64  # 16 MB of log in one go
 
 
@@ -23,6 +27,8 @@ class Watch:
     heard_at: datetime
     reader: Reader = field(default_factory=Reader)
     offset: int = 0
+    charted: int = 0  # losses that the box's own record told, up to this step
+    deaf: bool = False  # the box gave up asking a database
     progress: Progress | None = None
     speed: Speed = field(default_factory=Speed)
     history: History = ()
@@ -81,7 +87,7 @@ class Watch:
 async def caught_up(job: Job, kit: Kit, host: Host, watch: Watch) -> aitoolkit.Look:
     """Poll until the log's end is read: nothing is judged before. A log that outruns us waits for the next look."""
     pump = aitoolkit.pump(job.id, lease_of(job, kit))
-    look = aitoolkit.read_poll(await host.ask(pump, watch.offset))
+    look = await _asked(host, pump, watch)
     for _ in range(MOST_POLLS):
         if look.log:
             watch.offset += len(look.log)
@@ -90,9 +96,35 @@ async def caught_up(job: Job, kit: Kit, host: Host, watch: Watch) -> aitoolkit.L
             watch.reader, readings = watch.reader.feed(look.log)
             _fold(job, watch, readings, kit)
         if watch.offset >= look.size or not look.log:
+            _recorded(job, watch, look, kit.now())
             return look
-        look = aitoolkit.read_poll(await host.ask(pump, watch.offset))
+        look = await _asked(host, pump, watch)
     return replace(look, alive=True, code=None)
+
+
+async def _asked(host: Host, pump: Command, watch: Watch) -> aitoolkit.Look:
+    return aitoolkit.read_poll(await host.ask(pump, watch.offset, watch.charted))
+
+
+def _recorded(job: Job, watch: Watch, look: aitoolkit.Look, now: datetime) -> None:
+    """What the box's own records add to the log: losses that no bar showed, the step in hand, a stop.
+
+    They outlive the run that wrote them, so they count only once this one's log shows steps, and is read to its end.
+    A bar may lag one step behind.
+    """
+    if look.deaf and not watch.deaf:
+        log.warning("box-database-endless", job=job.id)
+        watch.deaf = True
+    told, row = watch.progress, look.row
+    if look.losses:
+        watch.charted = look.losses[-1][0]
+    if told is not None and told.unit == "step":
+        told = charted(told, ((step, loss) for step, loss in look.losses if step <= told.total))
+        if row is not None and row.status == "running" and told.done + 1 < row.step <= told.total:
+            told = stepped(told, now, row.step, told.total, None, None)
+        watch.progress = told
+    if row is not None and row.status == "stopped" and not look.alive:
+        watch.stopped = True
 
 
 def _fold(job: Job, watch: Watch, readings: list[Reading], kit: Kit) -> None:
