@@ -34,6 +34,8 @@ COLLECTIONS: Final[Mapping[str, tuple[str, ...]]] = {  # name -> its indexed sca
     "condemned": (),  # machines that had to go and have not gone yet, by instance
     "settings": (),
     "inbox": ("platform", "at_ms"),  # what a platform acknowledged and we have not answered yet
+    "links": ("until_ms",),  # upload links that were opened
+    "uploads": ("identity", "heard", "at_ms"),  # files on their way in through the page
     "platforms": (),  # what a platform remembers: a menu's hash, a migrated chat
 }
 

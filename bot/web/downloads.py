@@ -1,0 +1,64 @@
+"""Weights too large for a chat, by a signed link. Whatever is wrong with a link, the answer is the same."""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from aiohttp import hdrs, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.web_request import BaseRequest
+
+from bot.web.gate import Gate, Patience, TooMany
+from bot.web.links import Links
+from pipeline.domain.job import Job
+
+LEAST_SECONDS: Final = 60.0
+
+
+class Downloads:
+    def __init__(self, links: Links, spool: Path, gate: Gate, patience: Patience) -> None:
+        self._links, self._spool, self._gate, self._patience = links, spool.resolve(), gate, patience
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get("/model/{token}", self.model)]
+
+    async def model(self, request: web.Request) -> web.StreamResponse:
+        """Stream the weights. Resumable: a range is answered with that range."""
+        job = await self._links.paid_job(request.match_info["token"])
+        file = self._file(job) if job else None
+        if job is None or file is None or not await asyncio.to_thread(file.is_file):
+            raise web.HTTPNotFound
+        answer = _Patient(file, self._patience.slowest)
+        answer.content_type = "application/octet-stream"
+        answer.headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{job.slug or job.recipe.slug}.safetensors"'
+        try:
+            with self._gate.through(str(job.id)):
+                await answer.prepare(request)
+        except TooMany:
+            raise web.HTTPTooManyRequests(headers={"Retry-After": "10"}) from None
+        return answer
+
+    def _file(self, job: Job) -> Path | None:
+        file = (self._spool / job.artifact.file).resolve() if job.artifact else None
+        return file if file is not None and file.is_relative_to(self._spool) else None
+
+
+class _Patient(web.FileResponse):
+    """Sends the file once, to whoever reads it at a decent speed: who does not is hung up on."""
+
+    def __init__(self, file: Path, slowest: float) -> None:
+        super().__init__(file)
+        self._seconds = max(LEAST_SECONDS, file.stat().st_size / slowest)
+        self._sent = False
+
+    async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
+        if self._sent:  # aiohttp asks again after the handler, and would send all of it again
+            return None
+        self._sent = True
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await super().prepare(request)
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionResetError from None

@@ -1,0 +1,35 @@
+# The upload page. Blanks in braces that the page fills by itself are given to it as they are.
+
+web-title = Add your pictures
+web-lead = They go straight into your draft. The chat counts them as they arrive.
+web-drop = Drop pictures, a folder or a zip here
+web-choose = Choose pictures
+web-more = Add more
+web-limits = JPEG, PNG, WebP, HEIC or a zip. Up to { $most } pictures, { $size } in all.
+web-captions = Captions? Put a text file of the same name beside each picture and send them all as one zip.
+web-files = Your files
+web-private = This page is yours alone. The link to it works once.
+web-needs-script = This page cannot work without JavaScript. Please allow it, or send the pictures in the chat.
+web-opening = One moment …
+web-summary = { $done } of { $all }
+web-waiting = Waiting
+web-looking = Almost there
+web-received = Received
+web-progress = { $percent }, { $left } left
+web-paused = The connection is gone. Nothing is lost: it goes on by itself when it is back.
+web-resumed = The connection is back.
+web-stopped = This page was open for too long. Send /upload in the chat for a new link, then choose the same files: they go on where they stopped.
+web-here-title = All here. Back to the chat!
+web-here = Your pictures are counted there. You can close this page.
+web-back = Open the chat
+web-remove = Remove { $name }
+web-gone-title = This link no longer works
+web-gone = A link works once, and for an hour. Send /upload in the chat and you get a new one.
+web-refused-type = Neither a picture we can open nor a zip
+web-refused-text = A caption: send it in a zip, beside its picture
+web-refused-empty = There is nothing in it
+web-refused-picture = Larger than 64 MB
+web-refused-draft = Too much at once: { $size } are the most
+web-refused-files = Too many at once: { $most } are the most
+web-refused-disk = There is no room on our side right now
+web-refused-failed = It could not be read any more
