@@ -1,0 +1,58 @@
+"""Troubles a test arms: the next calls of a method are refused, lost on the way back, or kept waiting."""
+
+import asyncio
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+
+from tests.support.telegram.answers import Refusal, too_many
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`lost`: the call is carried out and its answer never arrives. `gate`: it waits until that opens."""
+
+    refusal: Refusal | None = None
+    lost: bool = False
+    gate: asyncio.Event | None = None
+
+
+@dataclass(slots=True)
+class Faults:
+    """By method, in the order they were armed. `struck` names each that came true."""
+
+    struck: list[str] = field(default_factory=list)
+    _armed: dict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
+
+    def refuse(self, method: str, refusal: Refusal, times: int = 1) -> None:
+        self._armed[method].extend([Fault(refusal=refusal)] * times)
+
+    def flood(self, method: str, seconds: int, times: int = 1) -> None:
+        self.refuse(method, too_many(seconds), times)
+
+    def fail(self, method: str, times: int = 1, code: int = 502) -> None:
+        self.refuse(method, Refusal(code, "Bad Gateway" if code == 502 else "Internal Server Error"), times)
+
+    def lose(self, method: str, times: int = 1) -> None:
+        self._armed[method].extend([Fault(lost=True)] * times)
+
+    def hold(self, method: str) -> asyncio.Event:
+        """The next call waits until the event is set; a bot that dies meanwhile is noticed."""
+        gate = asyncio.Event()
+        self._armed[method].append(Fault(gate=gate))
+        return gate
+
+    def strike(self, method: str) -> Fault:
+        """What befalls this call."""
+        armed = self._armed.get(method)
+        if not armed:
+            return NOTHING
+        self.struck.append(method)
+        return armed.popleft()
+
+    @property
+    def left(self) -> list[str]:
+        """What was armed and never struck."""
+        return [method for method, armed in self._armed.items() for _ in armed]
+
+
+NOTHING = Fault()
