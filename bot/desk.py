@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, TypeVar, assert_never
@@ -14,6 +14,7 @@ from bot.ports import Office, Said
 from bot.talk import dataset, dialogue, hello, jobs, models, phrases, purse, train
 from bot.talk.effects import (
     AddToDraft,
+    Aside,
     AskQuote,
     ClearDraft,
     Decline,
@@ -32,6 +33,7 @@ from notifier.card import Card, Tone
 from notifier.ports import Courier, MessageId, Unreachable
 from notifier.view import view_of
 from notifier.words import Words
+from pipeline.domain.catalogue import Model
 from pipeline.domain.faults import Blame, Fault, UserFault
 from pipeline.domain.ids import AccountId, JobId, Slug
 from pipeline.domain.job import Address
@@ -68,6 +70,14 @@ class Visit:
     courier: Courier
 
 
+@dataclass(eq=False)
+class _Line:
+    """Remarks of one chat that want to say how many pictures there are."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: int = 0
+
+
 class Desk:
     """Answers people. What it remembers may be lost: which message counts pictures, and the quotes it could edit."""
 
@@ -86,7 +96,7 @@ class Desk:
         self._premises = premises or Premises()
         self._counts: OrderedDict[Address, MessageId] = OrderedDict()
         self._quotes: OrderedDict[tuple[AccountId, str], Card] = OrderedDict()
-        self._counting: WeakValueDictionary[Address, asyncio.Lock] = WeakValueDictionary()
+        self._counting: WeakValueDictionary[Address, _Line] = WeakValueDictionary()
 
     async def hear(self, said: Said) -> None:
         """Answer `said`. Never raises: what goes wrong on our side is logged and told as one kind sentence."""
@@ -134,6 +144,8 @@ class Desk:
         match effect:
             case Tell(key, facts):
                 return phrases.sentence(words.say(key, **facts))
+            case Aside(name):
+                return hello.aside_card(words, name)
             case Refuse(code, facts):
                 raise UserFault(code, **facts)
             case Show(page, of):
@@ -176,7 +188,12 @@ class Desk:
     async def _count(self, visit: Visit) -> None:
         """Say how many there are, in the message that said so before if nothing was said since."""
         address = visit.said.address
-        async with self._counting.setdefault(address, asyncio.Lock()):  # an album arrives as many remarks at once
+        line = self._counting.setdefault(address, _Line())
+        line.waiting += 1
+        async with line.lock:  # an album arrives as many remarks at once
+            line.waiting -= 1
+            if line.waiting:  # whoever is behind us counts our pictures, too
+                return
             draft = await self._office.draft(visit.account)
             card = dataset.counted_card(draft, visit.words)
             _remember(self._counts, address, await self._show(visit, card, self._counts.get(address)))
@@ -230,15 +247,21 @@ class Desk:
             case Page.JOBS:
                 return jobs.jobs_card(await office.jobs(account), words, self._clock.now())
             case Page.MODELS:
-                return models.models_card(await office.models(account), account, words)
+                return models.models_card(_seen(visit, await office.models(account)), account, words)
             case Page.MODEL:
-                return models.model_card(await office.model(account, Slug(of)), words, self._premises.spool)
+                return await self._model(visit, Slug(of))
             case Page.BALANCE:
                 return purse.balance_card(await office.balance(account), words, self._premises.tariff)
             case Page.RECEIPTS:
                 return purse.receipts_card(await office.receipts(account), words, self._clock.now())
             case other:
                 assert_never(other)
+
+    async def _model(self, visit: Visit, slug: Slug) -> Card:
+        model = await self._office.model(visit.account, slug)
+        if not _seen(visit, [model]):
+            raise UserFault("no-such-model", slug=slug[:60])
+        return models.model_card(model, visit.words, self._premises.spool)
 
     async def _status(self, visit: Visit, of: str) -> Card:
         now = self._clock.now()
@@ -248,7 +271,14 @@ class Desk:
         house = self._premises
         view = view_of(job, progress)
         card = cards.render(view, visit.words, now=now, spool=house.spool, simulated=house.simulated, pace=house.pace)
+        if not visit.said.private:
+            return jobs.glance(card, over=job.ending is not None)
         return replace(card, final=True)  # the live message is another one; this one shows a moment
+
+
+def _seen(visit: Visit, found: Sequence[Model]) -> list[Model]:
+    """Those of `found` that may be shown where this was asked."""
+    return [model for model in found if visit.said.private or model.public]
 
 
 def _remember(kept: OrderedDict[K, V], key: K, value: V) -> None:

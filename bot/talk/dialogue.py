@@ -6,7 +6,7 @@ from typing import Final
 
 from bot.ports import Said
 from bot.talk import dataset, hello, jobs, models, purse, train
-from bot.talk.effects import AddToDraft, Effect, Known, Refuse, Tell
+from bot.talk.effects import AddToDraft, Aside, Effect, Known, Refuse, Tell
 from pipeline.domain.faults import UserFault
 from pipeline.domain.text import clean
 
@@ -20,6 +20,7 @@ COMMANDS: Final[Mapping[str, Answer]] = {
 BUTTONS: Final[Mapping[str, Callable[[str, Known], tuple[Effect, ...]]]] = {
     **train.BUTTONS, **dataset.BUTTONS, **jobs.BUTTONS,
 }  # fmt: skip
+GROUP: Final = frozenset({"status", "models", "model"})  # answered before others; money, drafts, samples never are
 
 
 def answer(said: Said, known: Known) -> tuple[Effect, ...]:
@@ -38,6 +39,8 @@ def answer(said: Said, known: Known) -> tuple[Effect, ...]:
 
 
 def _commanded(name: str, words: Sequence[str], said: Said, known: Known) -> tuple[Effect, ...]:
+    if not said.private and name not in GROUP:
+        return (Aside(name),) if name in COMMANDS else ()
     # what came with /train is counted by its quote, so one message answers
     taken = (AddToDraft(said.attachments, count=name not in train.COMMANDS),) if said.attachments else ()
     if name not in COMMANDS:

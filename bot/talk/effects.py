@@ -85,6 +85,13 @@ class Tell:
 
 
 @dataclass(frozen=True, slots=True)
+class Aside:
+    """Not before others: where this person is answered alone. `name` is the command they said."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Refuse:
     """One sentence about a mistake: the UserFault that `code` and `facts` make."""
 
@@ -97,5 +104,5 @@ class Refuse:
 
 
 Effect = (
-    AddToDraft | DropPicture | ClearDraft | AskQuote | Submit | Decline | MakeWish | Show | Tell | Refuse
+    AddToDraft | DropPicture | ClearDraft | AskQuote | Submit | Decline | MakeWish | Show | Tell | Aside | Refuse
 )  # fmt: skip

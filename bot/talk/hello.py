@@ -5,13 +5,14 @@ from typing import Final
 
 from bot.talk import options
 from bot.talk.effects import Effect, Known, Page, Show
-from notifier.card import Card
+from notifier.card import Button, Card
 from notifier.words import Words
 from pipeline.domain.recipe import BOUNDS, Publish, Recipe
 
 LISTED: Final = (
     "train", "dataset", "status", "jobs", "stop", "cancel", "models", "model", "balance", "receipts", "help",
 )  # fmt: skip
+IN_GROUPS: Final = ("train", "status", "models")  # listed where others read along
 
 
 def start(_words: Sequence[str], _known: Known) -> tuple[Effect, ...]:
@@ -28,6 +29,16 @@ COMMANDS: Final[Mapping[str, Callable[[Sequence[str], Known], tuple[Effect, ...]
 def start_card(words: Words) -> Card:
     return Card(
         title=words.say("chat-start"), lines=(words.say("chat-start-how"), words.say("chat-start-first")), final=True
+    )
+
+
+def aside_card(words: Words, name: str) -> Card:
+    """Before others, in place of an answer: a way to where this person is alone with us."""
+    return Card(
+        title="",
+        lines=(words.say("chat-aside"),),
+        buttons=(Button(words.say("chat-button-aside"), f"private:{name}"),),
+        final=True,
     )
 
 

@@ -56,6 +56,18 @@ def _pressed(job: str) -> str:
     return job or "-"  # a button that names no job must not mean the newest one
 
 
+def glance(card: Card, *, over: bool) -> Card:
+    """What others may see of somebody's training: how far it is. No money, no pictures, no buttons, no reasons."""
+    return Card(
+        title=card.title,
+        lines=() if over else card.lines[:1],
+        bar=card.bar,
+        bar_label=card.bar_label,
+        tone=card.tone,
+        final=True,
+    )
+
+
 def jobs_card(trainings: Sequence[Job], words: Words, now: datetime) -> Card:
     """The latest trainings, a row each."""
     if not trainings:

@@ -14,6 +14,8 @@ chat-publish-private = private
 chat-no-command = I go by commands and pictures. Send pictures or a zip, then /train and a trigger word. /help lists the rest.
 chat-unknown-command = I do not know { $command }. /help lists what I can do.
 chat-button-gone = That button no longer does anything. /jobs and /models show what is there.
+chat-aside = I answer that where only you can read it.
+chat-button-aside = Open our chat
 
 ## Quote
 

@@ -1,0 +1,200 @@
+"""Telegram's ear and mouth in one: what runs while the bot is up, and what it is closed with."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from aiogram.methods import DeleteWebhook
+from pydantic import ValidationError
+
+from bot.platforms.telegram import menu
+from bot.platforms.telegram.ear import Attendant
+from bot.platforms.telegram.hearing import KINDS
+from bot.platforms.telegram.inbox import Inbox
+from bot.platforms.telegram.lanes import Lanes, Place
+from bot.platforms.telegram.memory import Memory
+from bot.platforms.telegram.mouth import Mouth
+from bot.platforms.telegram.pace import Gate, Rhythm
+from bot.platforms.telegram.wire import RawUpdates, Rival, Wait, Wire
+from bot.ports import Grounds, Hear
+from notifier.card import Card
+from notifier.ports import MessageId, Unreachable
+from pipeline.domain.faults import OperatorFault
+from pipeline.domain.job import Address
+from pipeline.ports import Pace
+
+POLL_SECONDS, PATIENCE = 25, 15  # of one long poll; more for its answer to arrive
+DRAIN_SECONDS: Final = 3.0  # of the five that SIGTERM leaves us
+PAUSE, LONGEST_PAUSE = 1.0, 30.0
+HOUR: Final = 3600.0
+
+Update = Mapping[str, Any]  # as it came
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    token: str = field(repr=False)
+    api_url: str
+    local_dir: Path | None = None
+    secret: str = field(default="", repr=False)  # of the webhook; "": we poll
+    public_url: str = ""
+    pace: Pace = field(default_factory=Pace)
+
+
+class Telegram:
+    """Ear and Courier of one bot."""
+
+    name = "telegram"
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._wire = Wire(config.token, config.api_url, config.local_dir)
+        self._gate = Gate()
+        self._mouth: asyncio.Future[Mouth] | None = None
+        self._over = False
+        logging.getLogger("aiogram").setLevel(logging.WARNING)
+
+    # --- ear
+
+    async def run(self, hear: Hear, grounds: Grounds) -> None:
+        """Ear.run: poll until cancelled, then let what is in hand be answered."""
+        memory = Memory(grounds.store)
+        try:
+            me = await self._introduced()
+            mouth = Mouth(self._wire, self._gate, Rhythm(self._config.pace), memory, me)
+            self._opened().set_result(mouth)
+            async with asyncio.TaskGroup() as group:
+                lanes = Lanes(group)
+                inbox = Inbox(grounds.store, grounds.clock, self._wire.bot.id)
+                attendant = Attendant(hear=hear, grounds=grounds, wire=self._wire, memory=memory, mouth=mouth, me=me)
+                desk = Reception(inbox, lanes, attendant)
+                chores = [
+                    group.create_task(menu.set_up(self._wire, memory, grounds.words)),
+                    group.create_task(_swept(inbox)),
+                ]
+                try:
+                    await desk.open()
+                    await self._poll(desk)
+                finally:
+                    for chore in chores:
+                        chore.cancel()
+                    await lanes.drain(DRAIN_SECONDS)
+        finally:
+            self._over = True
+            await self._wire.close()
+
+    async def _introduced(self) -> str:
+        """Our user name at Telegram, as soon as it answers. Raises OperatorFault("telegram-token")."""
+        pause = PAUSE
+        while True:
+            try:
+                return (await self._wire.me()).username or ""
+            except OperatorFault as fault:
+                if fault.code == "telegram-token":
+                    raise
+                log.warning("telegram-down", code=fault.code, **fault.facts)
+            except Wait as wait:
+                pause = wait.seconds
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _poll(self, desk: "Reception") -> None:
+        """Ask for updates for ever. One is acknowledged by the next question, when it is stored already."""
+        pause, offset, greeted = PAUSE, None, False
+        while True:
+            try:
+                if not greeted:  # a webhook that is still set would keep updates from us
+                    await self._wire.call(DeleteWebhook())
+                    greeted = True
+                asked = RawUpdates(offset=offset, timeout=POLL_SECONDS, allowed_updates=list(KINDS))
+                for update in await self._wire.call(asked, POLL_SECONDS + PATIENCE):
+                    await desk.take(update)
+                    offset = int(update["update_id"]) + 1
+                pause = PAUSE
+                continue
+            except Wait as wait:
+                pause = wait.seconds
+            except Rival:  # stop-then-start, never two at once
+                log.warning("telegram-rival")
+            except OperatorFault as fault:
+                log.warning("telegram-deaf", code=fault.code, **fault.facts)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    # --- mouth
+
+    async def show(self, to: Address, card: Card, over: MessageId | None) -> MessageId:
+        """Courier.show."""
+        mouth = await self._speaking()
+        return await mouth.show(to, card, over)
+
+    async def send_file(self, to: Address, file: Path, caption: str) -> None:
+        """Courier.send_file. Raises TooBig for what Telegram does not carry."""
+        mouth = await self._speaking()
+        await mouth.send_file(to, file, caption)
+
+    async def _speaking(self) -> Mouth:
+        """The mouth, once there is one. After the end nothing is said: whoever tries is about to be cancelled, too."""
+        if self._over:
+            await asyncio.Event().wait()
+        return await asyncio.shield(self._opened())
+
+    def _opened(self) -> "asyncio.Future[Mouth]":
+        if self._mouth is None:
+            self._mouth = asyncio.get_running_loop().create_future()
+        return self._mouth
+
+
+class Reception:
+    """Takes updates in: stored first, then handled, then crossed out."""
+
+    def __init__(self, inbox: Inbox, lanes: Lanes, attendant: Attendant) -> None:
+        self._inbox, self._lanes, self._attendant = inbox, lanes, attendant
+
+    async def open(self) -> None:
+        """Go on with what an earlier process left unanswered."""
+        for update in await self._inbox.waiting():
+            await self._begin(update)
+
+    async def take(self, update: Update) -> None:
+        """Own `update`; when this returns, Telegram may forget it. One we had before is nothing new."""
+        if await self._inbox.keep(update):
+            await self._begin(update)
+
+    async def _begin(self, update: Update) -> None:
+        await self._lanes.room()
+        number = int(update["update_id"])
+        try:
+            heard = self._attendant.heard(update)
+        except ValidationError as error:  # a kind of update newer than our aiogram; its words stay out of the log
+            log.warning("telegram-unread", update=number, fields=[each["loc"] for each in error.errors()][:5])
+            heard = None
+        if heard is None:
+            await self._inbox.done(number)
+            return
+
+        async def work(place: Place) -> None:
+            try:
+                await self._attendant.attend(heard, place)
+            except Unreachable:
+                log.info("telegram-unreachable", update=number)
+            except Exception:  # the next one must still be heard, and this one not again and again
+                log.exception("telegram-mute", update=number)
+            await self._inbox.done(number)
+
+        self._lanes.start(self._attendant.person(heard), work, files=self._attendant.brings_files(heard))
+
+
+async def _swept(inbox: Inbox) -> None:
+    while True:
+        try:
+            await inbox.sweep()
+        except OperatorFault as fault:
+            log.warning("telegram-sweep", code=fault.code)
+        await asyncio.sleep(HOUR)
