@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from bot.books import Books, books, installation, the
 from bot.desk import Desk, Premises
-from bot.ports import Grounds
+from bot.ports import Grounds, Mount
+from bot.web.links import Links, signing_key
 from notifier.modelcard import CardWriter
 from notifier.ports import Courier
 from notifier.relay import Relay
@@ -33,7 +35,10 @@ from pipeline.flow.spool import Spool
 from pipeline.flow.story import tell
 from pipeline.flow.sweeps import Sweeps
 from pipeline.ports import House, Hub, Provider, Publisher
-from pipeline.settings import Settings
+from pipeline.settings import BadSettings, Settings
+
+if TYPE_CHECKING:  # keeps the demo quick
+    from bot.web.server import Web
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +55,17 @@ class Station:
     sweeps: Sweeps
     spool: Spool
     nursery: Nursery
+    links: Links
 
-    def grounds(self, platform: str) -> Grounds:
-        """What chat platform `platform` stands on."""
+    def grounds(self, platform: str, mount: Mount | None = None) -> Grounds:
+        """What chat platform `platform` stands on. `mount` is where its webhook may go, if we have pages at all."""
+        public = self.books.settings.public_url is not None
         folder = self.books.settings.data_dir.resolve() / "inbox" / platform
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Grounds(
             store=self.books.store, folder=folder, clock=self.books.clock, words=Words,
-            operators=frozenset(map(Identity, self.books.settings.operators)),
+            operators=frozenset(map(Identity, self.books.settings.operators)), office=self.intake,
+            pace=self.books.settings.rhythm(), pages=self.links if public else None, mount=mount if public else None,
         )  # fmt: skip
 
 
@@ -77,6 +85,27 @@ async def station(settings: Settings, couriers: Mapping[str, Courier]) -> AsyncI
         tasks.start(whole.relay.run(), "relay")
         await stack.enter_async_context(whole.sweeps.ringing())
         yield whole
+
+
+@asynccontextmanager
+async def website(whole: Station) -> AsyncIterator["Web"]:
+    """Our pages (where PUBLIC_URL says people reach them), health and metrics. Raises BadSettings."""
+    from bot.web.inbox import Inbox  # noqa: PLC0415  # a demo serves nobody
+    from bot.web.server import Site, Web  # noqa: PLC0415  # a demo serves nobody
+
+    settings, store, clock = whole.books.settings, whole.books.store, whole.books.clock
+    inbox = Inbox(store, clock, settings.data_dir.resolve() / "inbox" / "web")
+    token = settings.telegram_token.get_secret_value() if settings.telegram_token else ""
+    site = Site(
+        public_url=settings.public_url, bind=settings.web_bind, metrics_bind=settings.metrics_bind, telegram=token
+    )
+    web = Web(site, whole.links, inbox, store=store, clock=clock, spool=whole.spool.root)
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(web.serving(whole.desk.hear))
+        except OSError as error:
+            raise BadSettings(f"WEB_BIND: {error.strerror}") from None
+        yield web
 
 
 def _built(
@@ -122,6 +151,7 @@ def _built(
     return Station(
         books=open_books, house=house, provider=provider, intake=intake, relay=relay, shown=shown, sweeps=sweeps,
         spool=spool, nursery=tasks, desk=desk,
+        links=Links(store, clock, signing_key(settings.data_dir / "web.key"), settings.public_url or ""),
     )  # fmt: skip
 
 

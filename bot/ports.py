@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from notifier.ports import MessageId
 from notifier.words import Words
@@ -18,7 +18,7 @@ from pipeline.domain.ledger import Balance, Entry
 from pipeline.domain.progress import Progress
 from pipeline.domain.recipe import Recipe
 from pipeline.domain.stage import Wish
-from pipeline.ports import Clock, Store
+from pipeline.ports import Clock, Pace, Store
 
 if TYPE_CHECKING:  # its home brings pydantic and the whole flow
     from pipeline.flow.intake import Offered
@@ -43,11 +43,17 @@ Hear = Callable[[Said], Awaitable[None]]
 class Pages(Protocol):
     """Links to pages of ours, for what a chat cannot carry."""
 
-    async def upload_link(self, identity: Identity, address: Address) -> str:
-        """Where this person can add pictures to their draft; good once, for an hour, told to nobody else."""
+    async def upload_link(self, identity: Identity, address: Address, back: str = "") -> str:
+        """Where this person can add pictures to their draft; good once, for an hour, told to nobody else.
 
-    async def download_link(self, job: JobId) -> str:
-        """Where the weights of a finished, paid job can be fetched for a day."""
+        `back` is an address that opens this chat: the page leads there when all has arrived.
+        """
+
+    async def download_link(self, job: JobId) -> str | None:
+        """Where the weights of a finished, paid job can be fetched for a day; None while it is not paid."""
+
+
+Mount = Callable[[str, Callable[[Any], Awaitable[Any]]], None]  # a path of ours, and the aiohttp handler of its POSTs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +65,18 @@ class Grounds:
     clock: Clock
     words: Callable[[str], Words]  # by locale
     pages: Pages | None = None  # None: no PUBLIC_URL
+    mount: Mount | None = None  # for a webhook below PUBLIC_URL; None as `pages`
     operators: frozenset[Identity] = frozenset()
+    office: Office | None = None  # to look things up in while somebody types; what is to happen goes through `hear`
+    pace: Pace = field(default_factory=Pace)
+
+
+class Refused(Exception):
+    """A platform does not let us in, and trying again will not help. `why` is a key of locales/ (ops.ftl)."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 class Ear(Protocol):
@@ -70,7 +87,7 @@ class Ear(Protocol):
     async def run(self, hear: Hear, grounds: Grounds) -> None:
         """Hand every remark to `hear`, which never raises, until the platform ends or the task is cancelled.
 
-        Cancelled, it lets the remarks in hand be answered first; what was acknowledged is never lost.
+        Cancelled, it lets the remarks in hand be answered first; what was acknowledged is never lost. Raises Refused.
         """
 
 

@@ -17,7 +17,7 @@ def run() -> None:
         import asyncio  # noqa: PLC0415  # keeps --help quick
 
         from bot import logs, platforms  # noqa: PLC0415  # keeps --help quick
-        from bot.assembly import station  # noqa: PLC0415  # keeps --help quick
+        from bot.assembly import station, website  # noqa: PLC0415  # keeps --help quick
         from pipeline.adapters.discover import discover  # noqa: PLC0415  # keeps --help quick
         from pipeline.settings import BadSettings  # noqa: PLC0415  # keeps --help quick
 
@@ -25,9 +25,9 @@ def run() -> None:
         found = discover(platforms, settings)  # each is an ear and a courier
         if not found:
             raise BadSettings("TELEGRAM_TOKEN or DISCORD_TOKEN: one is needed (or PLATFORMS=terminal)")
-        async with station(settings, found) as whole, asyncio.TaskGroup() as ears:
+        async with station(settings, found) as whole, website(whole) as web, asyncio.TaskGroup() as ears:
             for name, platform in found.items():
-                ears.create_task(platform.run(whole.desk.hear, whole.grounds(name)))
+                ears.create_task(platform.run(whole.desk.hear, whole.grounds(name, web.mount)))
         return 0
 
     raise typer.Exit(run_until_signal(work))

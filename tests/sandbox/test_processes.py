@@ -72,7 +72,8 @@ def program(argv: list[str], env: dict[str, str], cwd: Path) -> Iterator[Program
 
 def environment(tmp_path: Path, extra: dict[str, str] | None = None) -> dict[str, str]:
     keep = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}  # noqa: TID251  # a child's own
-    return {**keep, "HOME": str(tmp_path), "DATA_DIR": str(tmp_path / "data"), **(extra or {})}
+    own = {"HOME": str(tmp_path), "DATA_DIR": str(tmp_path / "data"), "METRICS_BIND": "127.0.0.1:0"}
+    return {**keep, **own, **(extra or {})}
 
 
 @contextmanager
