@@ -43,6 +43,7 @@ def matmul(a, b):
     owed += 2 * a[0] * a[1] * b[1] / {flops}
     return (a[0], b[1])
 '''
+HALFWAY = "halfway"  # among its programs: a training has done half of its steps
 TOOLS = ("bash", "curl", "sha256sum", "tar", "setsid", "env", "awk")
 
 
@@ -73,6 +74,7 @@ def furnish(own: Path, home: Path, build: Build, host_key: str) -> None:
     """Write the box's own programs into the folder `own`, and what its Python may import into `own`/lib."""
     (own / "lib").mkdir(parents=True, exist_ok=True)
     (own / "lib" / "torch.py").write_text(TORCH.format(gpu=build.gpu, flops=build.tflops * 1e12), "utf-8")
+    (own / HALFWAY).unlink(missing_ok=True)
     training = own / "training.pid"
     scripts = {
         "python": python(build, training, own / "lib"),
@@ -89,6 +91,7 @@ def furnish(own: Path, home: Path, build: Build, host_key: str) -> None:
 def python(build: Build, training: Path, lib: Path) -> str:
     """This interpreter. The world's pace is set here, since a trainer is started under `env -i`."""
     settings = {
+        "SANDBOX_HALFWAY": str(training.with_name(HALFWAY)),
         "SANDBOX_SPEED": f"{build.speed:g}",
         "SANDBOX_STEP_SECONDS": f"{build.step_seconds:g}",
         "PYTHONPATH": str(lib),

@@ -10,7 +10,7 @@ from typing import Final
 
 import asyncssh
 
-from pipeline.sandbox.boxfiles import BoxFiles, Build, furnish, search_path
+from pipeline.sandbox.boxfiles import HALFWAY, BoxFiles, Build, furnish, search_path
 from pipeline.sandbox.boxlife import Processes
 from pipeline.sandbox.boxpipes import Pipes, Session, Terminal
 
@@ -84,6 +84,11 @@ class Box:
     def host_key(self) -> str:
         """Type and body of the key the machine shows; a new one for each rental."""
         return bare(self._key.export_public_key().decode())
+
+    @property
+    def halfway(self) -> Path:
+        """Is there once a training on it has done half of its steps."""
+        return self.home.parent / "bin" / HALFWAY
 
     def new_key(self) -> None:
         """Who comes next sees another machine."""

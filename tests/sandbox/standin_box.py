@@ -35,7 +35,7 @@ CPU_ONLY: Final = ("Failed to load CPU", "WARNING:torchao")
 class Box:
     """A folder as a rented machine has it: base model, pictures, job database, output."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, arch: str = "flux") -> None:
         self.folder, self.output, self.dataset = folder, folder / "output", folder / "dataset"
         self.base, self.db, self.log = folder / "base", folder / "aitk.db", folder / "log"
         self.dataset.mkdir(parents=True)
@@ -43,7 +43,7 @@ class Box:
             noise = np.random.default_rng(n).integers(0, 255, (64 + 32 * (n % 2), 96, 3), dtype=np.uint8)
             Image.fromarray(noise).save(self.dataset / f"{n:04}.jpg")
             (self.dataset / f"{n:04}.txt").write_text("p3r5on on a hill", "utf-8")
-        lay_base(self.base)
+        lay_base(self.base, arch)
         with closing(sqlite3.connect(self.db)) as db:
             db.executescript(JOB_TABLE)
 
@@ -56,6 +56,10 @@ class Box:
         process["model"]["name_or_path"] = str(self.base)
         for key, value in changes.items():
             process[key] = {**process.get(key, {}), **value} if isinstance(value, dict) else value
+        return self.written(process)
+
+    def written(self, process: Mapping[str, Any]) -> Path:
+        """The config of job `j1` with one process."""
         path = self.folder / "config.json"
         whole = {"job": "extension", "config": {"name": "j1", "process": [process]}, "meta": {"name": "[name]"}}
         path.write_text(json.dumps(whole).replace("${", "\\u0024{"), "utf-8")  # the captured prompt holds a ${VAR}
@@ -100,24 +104,32 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def lay_base(folder: Path) -> None:
-    """The layout of FLUX.1-dev with a handful of tiny tensors."""
+PIPELINES: Final = {  # arch: models in pieces, whole ones, tokenizers
+    "flux": (("transformer",), ("vae", "text_encoder", "text_encoder_2"), ("tokenizer", "tokenizer_2")),
+    "zimage": (("transformer",), ("vae", "text_encoder"), ("tokenizer",)),
+}
+
+
+def lay_base(folder: Path, arch: str = "flux") -> None:
+    """The layout of a diffusers folder with a handful of tiny tensors."""
+    sharded, whole, tokenizers = PIPELINES[arch]
     shards = [f"diffusion_pytorch_model-0000{n}-of-00003.safetensors" for n in (1, 2, 3)]
-    index = {"weight_map": {f"w{n}": name for n, name in enumerate(shards)}}
-    texts = {
-        "model_index.json": "{}", "transformer/diffusion_pytorch_model.safetensors.index.json": json.dumps(index),
-        **{f"{part}/config.json": "{}" for part in ("transformer", "vae", "text_encoder", "text_encoder_2")},
-        **{f"{part}/tokenizer_config.json": "{}" for part in ("tokenizer", "tokenizer_2")},
-    }  # fmt: skip
-    weights = (*(f"transformer/{name}" for name in shards), "vae/diffusion_pytorch_model.safetensors",
-               "text_encoder/model.safetensors", "text_encoder_2/model.safetensors")  # fmt: skip
+    index = json.dumps({"weight_map": {f"w{n}": name for n, name in enumerate(shards)}})
+    texts = {"model_index.json": "{}"} | {f"{part}/config.json": "{}" for part in (*sharded, *whole)}
+    texts |= {f"{part}/tokenizer_config.json": "{}" for part in tokenizers}
+    texts |= {f"{part}/diffusion_pytorch_model.safetensors.index.json": index for part in sharded}
+    single = {part: "model" if part.startswith("text") else "diffusion_pytorch_model" for part in whole}
+    weights = (*(f"{part}/{name}" for part in sharded for name in shards),
+               *(f"{part}/{name}.safetensors" for part, name in single.items()))  # fmt: skip
     head = json.dumps({"w": {"dtype": "BF16", "shape": [64], "data_offsets": [0, 128]}}).encode()
     for path in (*texts, *weights):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
     for path, text in texts.items():
         (folder / path).write_text(text, "utf-8")
     for path in weights:
-        (folder / path).write_bytes(len(head).to_bytes(8, "little") + head + bytes(128))
+        (folder / path).write_bytes(
+            len(head).to_bytes(8, "little") + head + b"\xa0" * 128
+        )  # no text: real weights are none
 
 
 def captured(name: str) -> str:

@@ -19,7 +19,7 @@ KEY = asyncssh.generate_private_key("ssh-ed25519")
 STRANGER = asyncssh.generate_private_key("ssh-ed25519")
 BUILD = Build(
     gpu="NVIDIA GeForce RTX 4090", gpus=1, vram_mb=24564, driver="580.95.05", cuda=13.0,
-    disk_gb=120, step_seconds=3.25, speed=50, trainer="oom",
+    disk_gb=120, step_seconds=3.25, speed=50, trainer="oom-always",
 )  # fmt: skip
 
 
@@ -206,7 +206,7 @@ def test_python_knows_the_worlds_pace_even_in_an_empty_environment(tmp_path: Pat
     async def act(one: Box, conn: asyncssh.SSHClientConnection) -> None:
         code = "import os; print(os.environ['SANDBOX_SPEED'], os.environ['SANDBOX_TRAINER'])"
         for name in ("python", "python3"):
-            assert await said(conn, f'env -i PATH="$PATH" {name} -c "{code}"') == "50 oom\n"
+            assert await said(conn, f'env -i PATH="$PATH" {name} -c "{code}"') == "50 oom-always\n"
 
     inside(tmp_path, act)
 

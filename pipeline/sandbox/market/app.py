@@ -16,6 +16,7 @@ from pipeline.sandbox.market.holdings import Holdings
 from pipeline.sandbox.market.rentals import Rental
 from pipeline.sandbox.market.trade import Trade
 from pipeline.sandbox.market.wire import Refusal
+from pipeline.sandbox.toolkit.standin.modes import MODES
 
 
 class Market:
@@ -55,11 +56,13 @@ class Market:
 
     @property
     def trainer(self) -> str:
-        """Faults of the stand-in trainer, a comma list, for boxes rented from now on."""
+        """Modes of the stand-in trainer, a comma list, for boxes rented from now on. Raises ValueError on others."""
         return self._floor.trainer
 
     @trainer.setter
     def trainer(self, modes: str) -> None:
+        if unknown := set(filter(None, modes.split(","))) - MODES.keys():
+            raise ValueError(f"the trainer knows {sorted(MODES)}, not {sorted(unknown)}")
         self._floor.trainer = modes
 
     @property

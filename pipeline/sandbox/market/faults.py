@@ -1,10 +1,15 @@
-"""What can go wrong on the market when somebody wants it to: armed by name, asked for where it strikes."""
+"""What can go wrong on the market when somebody wants it to: armed by name, asked for where it strikes.
+
+A rental may also draw a trainer that goes wrong: those faults are the stand-in's modes.
+"""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
+
+from pipeline.sandbox.toolkit.standin.modes import MODES
 
 
 class At(Enum):
@@ -17,7 +22,7 @@ class At(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """`row` is its number in facts/vast.md 10; 0: no row of its own."""
+    """`row` is its number in facts/vast.md 10; 0: no row of its own. `seconds` are the box's, not the trainer's."""
 
     row: int
     at: At
@@ -105,6 +110,9 @@ KNOWN: Final[Mapping[str, Known]] = {
     "row-extra": Known(27, LOT, "the row has keys nobody knows, deep ones among them"),
     "row-strange": Known(27, LOT, "its actual_status is a word nobody knows, until it runs"),
     "host-key-changed": Known(0, LOT, "after `seconds` of running the box shows another host key", 600),
+    "vanishes-running": Known(0, LOT, "half of the steps and `seconds` later the box is gone; its row says running", 0),
+    "vanishes-exited": Known(0, LOT, "half of the steps and `seconds` later the box is gone; its row says exited", 0),
+    **{name: Known(0, LOT, f"trainer: {says}") for name, says in MODES.items()},
 }
 LOTS: Final = tuple(name for name, known in KNOWN.items() if known.at is LOT)
 

@@ -179,6 +179,11 @@ class Floor:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds / self.speed)
 
+    async def half_way(self, rental: Rental) -> None:
+        """Comes back when its trainer has done half of its steps."""
+        while not rental.box.halfway.exists():  # noqa: ASYNC110  # a program of the box tells it, in the only way it has
+            await asyncio.sleep(0.02)
+
     async def _nap(self, least: float, most: float) -> None:
         await asyncio.sleep(self._dice.uniform(least, most) / self.speed)
 

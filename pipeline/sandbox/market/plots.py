@@ -20,6 +20,8 @@ class Stage(Protocol):
 
     async def sleep(self, seconds: float) -> None: ...
 
+    async def half_way(self, rental: Rental) -> None: ...
+
     def start(self, rental: Rental) -> None: ...
 
     def bankrupt(self) -> None: ...
@@ -92,6 +94,11 @@ async def expired(rental: Rental, stage: Stage) -> None:
     await stopped(rental, stage)
 
 
+async def vanished(rental: Rental, _: Stage) -> None:
+    """Nobody tells the market: its row says running for ever."""
+    await rental.box.stop()
+
+
 async def wiped(rental: Rental, _: Stage) -> None:
     rental.keys.wipe()
 
@@ -113,7 +120,10 @@ PLOTS: Final[Mapping[str, Callable[[Rental, Stage], Awaitable[None]]]] = {
     "credit-gone": broke,
     "rental-expired": expired,
     "host-key-changed": rekeyed,
+    "vanishes-running": vanished,
+    "vanishes-exited": exited,
 }
+IN_TRAINING: Final = frozenset({"vanishes-running", "vanishes-exited"})  # their seconds begin with half of the steps
 
 
 async def unfold(rental: Rental, stage: Stage) -> None:
@@ -121,5 +131,7 @@ async def unfold(rental: Rental, stage: Stage) -> None:
     for name, plot in PLOTS.items():
         seconds = rental.lot.get(name)
         if seconds is not None:
+            if name in IN_TRAINING:
+                await stage.half_way(rental)
             await stage.sleep(seconds)
             await plot(rental, stage)

@@ -14,6 +14,7 @@ from pipeline.sandbox.market.gpus import Ask
 from pipeline.sandbox.market.keys import Keyring
 from pipeline.sandbox.market.offers import HOURS_PER_MONTH
 from pipeline.sandbox.market.wire import Refusal, Row
+from pipeline.sandbox.toolkit.standin.modes import MODES
 
 LEAST_DISK: Final = 8.0  # GB
 LONGEST_LABEL: Final = 1024
@@ -199,7 +200,7 @@ class Rental:
 
 
 def build(ask: Ask, order: Order, lot: Mapping[str, float], *, speed: float, trainer: str) -> Build:
-    """The box of a rental, as its own programs describe it: truly."""
+    """The box of a rental, as its own programs describe it: truly. `trainer`: faults of every box's trainer."""
     gpu = ask.machine.gpu
     return Build(
         gpu=gpu.driver_name,
@@ -210,7 +211,7 @@ def build(ask: Ask, order: Order, lot: Mapping[str, float], *, speed: float, tra
         disk_gb=order.disk / 2 if "disk-short" in lot else order.disk,
         step_seconds=gpu.step,
         speed=speed,
-        trainer=trainer,
+        trainer=",".join(filter(None, (trainer, *(name for name in MODES if name in lot)))),
     )
 
 

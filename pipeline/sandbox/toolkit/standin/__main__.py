@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -73,8 +74,14 @@ class Run:
             training.run()
 
     def _stopped(self) -> None:
+        """A KeyboardInterrupt in hand ends the run with exit code 0; an old toolkit let it end the program."""
         if self._training:
             self._training.interrupted()
+        if "old-bar" in self._world.modes:
+            traceback.print_exc()
+            self.repaint()
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGINT)
         say(f"\n{RULE}\nJob stopped\n{RULE}")
         sys.stdout.flush()
         if self._training and not self._training.row.there:  # with a row the real one leaves the bar alone

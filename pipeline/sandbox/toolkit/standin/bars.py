@@ -29,9 +29,10 @@ def cells(fraction: float, signs: str) -> str:
 class Bar:
     """One bar on stderr. Making one flushes stdout: without PYTHONUNBUFFERED nothing else does (facts 0.3)."""
 
-    def __init__(self, total: int, label: str = "", *, done: int = 0, nested: bool = False) -> None:
-        """Draw the empty bar; `done` of `total` were finished in an earlier run."""
+    def __init__(self, total: int, label: str = "", *, done: int = 0, nested: bool = False, lag: int = 0) -> None:
+        """Draw the empty bar; `done` of `total` were finished in an earlier run. It shows `lag` fewer than are done."""
         self.total, self.label, self.done, self.nested = total, f"{label}: " if label else "", done, nested
+        self._lag = lag
         self.note = ""
         self._first = done
         self._started = self._last = time.monotonic()
@@ -102,12 +103,13 @@ class Bar:
         elapsed = interval(self._elapsed())
         if not self.total:
             return f"{self.label}{self.done}it [{elapsed}, ?it/s]"
-        fraction = min(self.done / self.total, 1.0)
-        left = interval((self.total - self.done) / rate) if rate else "?"
+        shown = max(self._first, self.done - self._lag)
+        fraction = min(shown / self.total, 1.0)
+        left = interval((self.total - shown) / rate) if rate else "?"
         pace = "?it/s" if not rate else f"{rate:5.2f}it/s" if rate >= 1 else f"{1 / rate:5.2f}s/it"
         return (
             f"{self.label}{fraction * 100:3.0f}%|{cells(fraction, self._signs)}| "
-            f"{self.done}/{self.total} [{elapsed}<{left}, {pace}{self.note}]"
+            f"{shown}/{self.total} [{elapsed}<{left}, {pace}{self.note}]"
         )
 
 

@@ -1,106 +1,199 @@
-"""Loads the base model: reads each header the real loaders read, refuses in their words what is missing or cut."""
+"""Loads the base model as each arch of the toolkit does: its words in its order, and the files it would read.
 
-import json
-from collections.abc import Sequence
+FLUX.1 and Z-Image were captured; Qwen-Image, FLUX.2-klein and SDXL are told by the toolkit's code, from nobody's run.
+"""
+
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from .bars import Bar, run_through
-from .hubload import snapshot
+from . import components
+from .bars import run_through
+from .config import Plan
+from .failures import out_of_memory
+from .hubload import gated, snapshot
 from .jobdb import JobRow
 from .voice import say
-from .weights import BrokenFile, header
-from .world import World
+from .world import World, be_killed, hang
 
-INDEX: Final = "diffusion_pytorch_model.safetensors.index.json"
-
-
-def load(folder: Path, row: JobRow, world: World, *, quantize: bool) -> None:
-    """Play the loading phases of FLUX.1 over `folder`, about 150 s of life with quantization.
-
-    A name that is no folder is a hub id. Raises OSError as diffusers and transformers do.
-    """
-    say("Loading Flux model")
-    _phase("Loading transformer", row)
-    folder = folder if folder.is_dir() else snapshot(str(folder), world.env)
-    _whole(folder)
-    _transformer(folder / "transformer", world)
-    if quantize:
-        _phase("Quantizing transformer", row)
-        world.nap(65)
-    _phase("Loading VAE", row)
-    _component(folder / "vae", ("config.json", "diffusion_pytorch_model.safetensors"))
-    world.nap(2)
-    _phase("Loading T5", row)
-    _text_encoder(folder / "text_encoder_2", folder / "tokenizer_2", 15, world)
-    if quantize:
-        _phase("Quantizing T5", row)
-        world.nap(25)
-    _phase("Loading CLIP", row)
-    _text_encoder(folder / "text_encoder", folder / "tokenizer", 2, world)
-    say("Making pipe")
-    say("Preparing Model")
-    row.tell("Preparing Model")
-    world.nap(8)
+AT_HUB: Final[Mapping[str, str]] = {  # whom a refusal names when the base is a folder
+    "flux": "black-forest-labs/FLUX.1-dev",
+    "flux2_klein_4b": "black-forest-labs/FLUX.2-klein-base-4B",
+    "qwen_image": "Qwen/Qwen-Image",
+    "zimage": "Tongyi-MAI/Z-Image-Turbo",
+    "sdxl": "stabilityai/stable-diffusion-xl-base-1.0",
+}
+TEXT_ENCODER: Final = "Qwen/Qwen3-4B"  # written into the toolkit: asked for by hub id, wherever the base lies
 
 
-def _phase(title: str, row: JobRow) -> None:
-    row.stop_if_asked()
-    say(title)
-    row.tell(title)
+class Load:
+    """One load of a base, about 150 s of life with quantization."""
+
+    def __init__(self, plan: Plan, row: JobRow, world: World) -> None:
+        """Nothing is read yet."""
+        self.plan, self.row, self.world = plan, row, world
+        self.folder = plan.base
+
+    def tell(self, title: str) -> None:
+        """Say a phase and write it into the row, where somebody may have asked for a stop."""
+        self.row.stop_if_asked()
+        say(title)
+        self.row.tell(title)
+
+    def found(self) -> None:
+        """Refuse as the hub does where that is asked for; a name that is no folder is a hub id. Raises OSError."""
+        for code in (401, 403):
+            if f"gated-{code}" in self.world.modes:
+                raise gated(str(self.folder) if not self.folder.is_dir() else AT_HUB[self.plan.arch], code)
+        if not self.folder.is_dir():
+            self.folder = snapshot(str(self.folder), self.world.env)
+
+    def quantize(self, title: str, seconds: float, blocks: int = 0) -> None:
+        """Say `title` and be busy; newer archs count their blocks."""
+        if not self.plan.quantize:
+            return
+        self.tell(title)
+        if blocks:
+            self.tell(f" - quantizing {blocks} transformer blocks")
+        self.struck()
+        if not blocks:
+            self.world.nap(seconds)
+            return
+        run_through(blocks, work=lambda _: self.world.nap(seconds / blocks))
+        self.tell(" - quantizing extras")
+
+    def struck(self) -> None:
+        """What strikes while weights are made smaller; where nothing is, while they are read."""
+        if "stall-in-quantize" in self.world.modes:
+            hang()
+        if "rc-137" in self.world.modes:
+            be_killed()
+
+    def last_encoder(self) -> None:
+        if "oom-loading" in self.world.modes:
+            raise out_of_memory()
+
+    def assistant(self) -> None:
+        """The adapter of a distilled base, merged in before it shrinks. Raises ValueError or FileNotFoundError."""
+        if not self.plan.assistant:
+            return
+        self.tell("Loading assistant LoRA")
+        components.file_of_its_own(Path(self.plan.assistant))
+        self.tell("Merging in assistant LoRA")
+        self.world.nap(10)
+
+    def ready(self) -> None:
+        self.tell("Making pipe")
+        self.tell("Preparing Model")
+        self.world.nap(8)
 
 
-def _whole(folder: Path) -> None:
-    if not (folder / "model_index.json").is_file():
-        raise OSError(f"Error no file named model_index.json found in directory {folder}.")
+def load(plan: Plan, row: JobRow, world: World) -> None:
+    """Play the loading phases. Raises OSError as diffusers and transformers do, and whatever else ends a run there."""
+    PLAYED[plan.arch](Load(plan, row, world))
 
 
-def _component(folder: Path, names: Sequence[str]) -> None:
-    for name in names:
-        path = folder / name
-        if not path.is_file():
-            raise OSError(f"Error no file named {name} found in directory {folder}.")
-        if path.suffix == ".safetensors":
-            _tensors(path)
+def _flux(of: Load) -> None:
+    of.tell("Loading Flux model")
+    of.tell("Loading transformer")
+    of.found()
+    components.whole(of.folder)
+    components.sharded(of.folder / "transformer", 30, of.world)
+    of.assistant()
+    of.quantize("Quantizing transformer", 65)
+    of.tell("Loading VAE")
+    components.component(of.folder / "vae", "config.json", components.SINGLE)
+    of.world.nap(2)
+    of.tell("Loading T5")
+    of.last_encoder()
+    components.text_encoder(of.folder / "text_encoder_2", of.folder / "tokenizer_2", 15, of.world)
+    of.quantize("Quantizing T5", 25)
+    of.tell("Loading CLIP")
+    components.text_encoder(of.folder / "text_encoder", of.folder / "tokenizer", 2, of.world)
+    of.ready()
 
 
-def _tensors(path: Path) -> int:
-    try:
-        return sum(1 for key in header(path) if key != "__metadata__")
-    except (BrokenFile, ValueError) as broken:
-        raise OSError(f"Unable to load weights from checkpoint file for '{path}' at '{path}'. ") from broken
+def _zimage(of: Load) -> None:
+    of.tell("Loading ZImage model")
+    of.tell("Loading transformer")
+    of.found()
+    components.sharded(of.folder / "transformer", 25, of.world)
+    of.assistant()
+    of.quantize("Quantizing Transformer", 60, 30)
+    _newer_end(of, 12)
 
 
-def _shards(folder: Path, index: str) -> tuple[Path, ...]:
-    """List the shards an index names. Raises OSError if one is not there."""
-    names = sorted(set(json.loads((folder / index).read_text("utf-8"))["weight_map"].values()))
-    for name in names:
-        if not (folder / name).is_file():
-            raise OSError(
-                f"{folder} does not appear to have a file named {name} "
-                "which is required according to the checkpoint index."
-            )
-    return tuple(folder / name for name in names)
+def _qwen(of: Load) -> None:
+    of.tell("Loading Qwen Image model")
+    of.tell("Loading transformer")
+    of.found()
+    components.sharded(of.folder / "transformer", 60, of.world)
+    of.quantize("Quantizing Transformer", 180, 60)
+    _newer_end(of, 25)
 
 
-def _transformer(folder: Path, world: World) -> None:
-    _component(folder, ("config.json", INDEX))
-    shards = _shards(folder, INDEX)
-    bar = Bar(len(shards), "Loading checkpoint shards")
-    try:
-        for shard in shards:
-            _tensors(shard)
-            world.nap(30 / len(shards))
-            bar.step_thin()
-    finally:
-        bar.close()
+def _newer_end(of: Load, seconds: float) -> None:
+    """Text encoder and VAE of the archs that have one of each."""
+    if of.plan.low_vram:
+        of.tell("Moving transformer to CPU")
+    of.tell("Text Encoder")
+    of.last_encoder()
+    components.text_encoder(of.folder / "text_encoder", of.folder / "tokenizer", seconds, of.world)
+    of.quantize("Quantizing Text Encoder", 20)
+    of.tell("Loading VAE")
+    components.component(of.folder / "vae", "config.json", components.SINGLE)
+    of.ready()
+    of.tell("Model Loaded")
 
 
-def _text_encoder(folder: Path, tokenizer: Path, seconds: float, world: World) -> None:
-    _component(folder, ("config.json",))
-    _component(tokenizer, ("tokenizer_config.json",))
-    index = next(folder.glob("*.safetensors.index.json"), None)
-    files = _shards(folder, index.name) if index else (folder / "model.safetensors",)
-    _component(folder, [file.name for file in files])
-    tensors = sum(map(_tensors, files))
-    run_through(tensors, "Loading weights", work=lambda _: world.nap(seconds / tensors))
+def _klein(of: Load) -> None:
+    """Single files in the base's folder; the text encoder out of the hub's cache."""
+    of.tell("Loading Flux2 model")
+    of.tell("Loading transformer")
+    of.found()
+    components.file_of_its_own(of.folder / "flux-2-klein-base-4b.safetensors")
+    of.world.nap(15)
+    of.quantize("Quantizing Transformer", 50, 25)
+    of.tell("Loading Qwen3")
+    of.last_encoder()
+    encoder = cached(TEXT_ENCODER, of.world.env)
+    components.text_encoder(encoder, encoder, 12, of.world)
+    of.quantize("Quantizing Qwen3", 20)
+    of.tell("Loading VAE")
+    components.file_of_its_own(of.folder / "ae.safetensors")
+    of.ready()
+    of.tell("Model Loaded")
+
+
+def _sdxl(of: Load) -> None:
+    """The whole pipeline in one go, of which the toolkit says nothing: the bar is diffusers' own."""
+    of.found()
+    components.whole(of.folder)
+    of.struck()
+    of.last_encoder()
+    for part in ("unet", "vae"):
+        components.component(of.folder / part, "config.json", components.SINGLE)
+    for number in ("", "_2"):
+        components.text_encoder(of.folder / f"text_encoder{number}", of.folder / f"tokenizer{number}", 4, of.world)
+    run_through(7, "Loading pipeline components...", work=lambda _: of.world.nap(3))
+
+
+def cached(repo: str, env: Mapping[str, str]) -> Path:
+    """Where the hub's cache has `repo`, by its main commit. Raises OSError in the loader's words."""
+    folder = Path(env.get("HF_HUB_CACHE", ""), f"models--{repo.replace('/', '--')}")
+    main = folder / "refs" / "main"
+    if not main.is_file():
+        raise OSError(
+            f"We couldn't connect to 'https://huggingface.co' to load {repo}, and it is not in the cached files: "
+            "offline mode is enabled."
+        )
+    return folder / "snapshots" / main.read_text("utf-8").strip()
+
+
+PLAYED: Final[Mapping[str, Callable[[Load], None]]] = {
+    "flux": _flux,
+    "flux2_klein_4b": _klein,
+    "qwen_image": _qwen,
+    "zimage": _zimage,
+    "sdxl": _sdxl,
+}

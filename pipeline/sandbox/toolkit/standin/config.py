@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from .grammar import GRAMMARS
+
 KNOWN: Final = ("sd_trainer", "diffusion_trainer", "ui_trainer")
 VARIABLE: Final = re.compile(r"\$\{([^}]+)\}")
 
@@ -60,6 +62,7 @@ class Sampling:
     walk_seed: bool
     extension: str
     skip_first: bool
+    force_first: bool
     disabled: bool
 
 
@@ -71,12 +74,18 @@ class Plan:
     kind: str
     folder: Path
     base: Path
+    arch: str
+    assistant: str
     quantize: bool
+    low_vram: bool
     rank: int
+    alpha: int
     dtype: str
     save_every: int
     keep: int
     steps: int
+    start_step: int | None
+    cache_text: bool
     lr: float
     ema: bool
     trigger: str
@@ -90,17 +99,24 @@ class Plan:
 def plan(job: str, process: Mapping[str, Any]) -> Plan:
     """Pick out what matters; unknown keys are ignored silently, as the toolkit ignores them."""
     network, save, train = process.get("network", {}), process.get("save", {}), process.get("train", {})
+    model, start = process["model"], train.get("start_step")
     return Plan(
         job=job,
         kind=process["type"],
         folder=Path(process["training_folder"]) / job,
-        base=Path(process["model"]["name_or_path"]),
-        quantize=bool(process["model"].get("quantize", False)),
+        base=Path(model["name_or_path"]),
+        arch=_arch(model),
+        assistant=str(model.get("assistant_lora_path") or ""),
+        quantize=bool(model.get("quantize", False)),
+        low_vram=bool(model.get("low_vram", False)),
         rank=int(network.get("linear", 4)),
+        alpha=int(network.get("linear_alpha", 1)),
         dtype=str(save.get("dtype", "float16")),
         save_every=int(save.get("save_every", 1000)),
         keep=int(save.get("max_step_saves_to_keep", 5)),
         steps=int(train.get("steps", 1000)),
+        start_step=None if start is None else int(start),
+        cache_text=bool(train.get("cache_text_embeddings", False)),
         lr=float(train.get("lr", 1e-6)),
         ema=bool(train.get("ema_config", {}).get("use_ema", False)),
         trigger=str(process.get("trigger_word") or ""),
@@ -110,6 +126,14 @@ def plan(job: str, process: Mapping[str, Any]) -> Plan:
         loss_log=bool(process.get("logging", {}).get("use_ui_logger", False)),
         sampling=_sampling(process.get("sample", {}), train),
     )
+
+
+def _arch(model: Mapping[str, Any]) -> str:
+    """`arch:tag` without its tag. Raises ValueError for one that is not played here."""
+    arch = str(model.get("arch") or ("flux" if model.get("is_flux") else "sd1")).partition(":")[0]
+    if arch not in GRAMMARS:
+        raise ValueError(f"the stand-in plays {sorted(GRAMMARS)}, not {arch!r}")
+    return arch
 
 
 def _sampling(sample: Mapping[str, Any], train: Mapping[str, Any]) -> Sampling:
@@ -123,5 +147,6 @@ def _sampling(sample: Mapping[str, Any], train: Mapping[str, Any]) -> Sampling:
         walk_seed=bool(sample.get("walk_seed", False)),
         extension=str(sample.get("format", "jpg")),
         skip_first=bool(train.get("skip_first_sample", False)),
+        force_first=bool(train.get("force_first_sample", False)),
         disabled=bool(train.get("disable_sampling", False)) or not prompts,
     )

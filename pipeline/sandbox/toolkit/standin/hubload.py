@@ -49,6 +49,21 @@ def snapshot(repo: str, env: Mapping[str, str]) -> Path:
     raise loader  # out here, where its context stays the hub's own error
 
 
+def gated(repo: str, code: int) -> OSError:
+    """What loader and hub say together of a gated repo: without a token (401), without its licence (403)."""
+    need = {
+        401: "You must have access to it and be authenticated to access it. Please log in.",
+        403: f"Visit https://huggingface.co/{repo} to ask for access.",
+    }[code]
+    url = f"https://huggingface.co/{repo}/resolve/main/{GATE}"
+    loader = OSError(NOT_LOCAL.format(repo=repo))
+    loader.__context__ = GatedRepoError(
+        f"{code} Client Error. (Request ID: Root=1-0-0)\n\nCannot access gated repo for url {url}.\n"
+        f"Access to model {repo} is restricted. {need}"
+    )
+    return loader
+
+
 def _brought(repo: str, hub: str, env: Mapping[str, str]) -> Path:
     def opened(path: str) -> Any:
         request = urllib.request.Request(hub + path)  # noqa: S310  # the operator's own address

@@ -7,18 +7,21 @@ from typing import Any, Final
 
 import numpy as np
 
-from . import base, dataset, samples
+from . import base, data_loader, noise, samples
 from .bars import Bar
 from .checkpoints import Checkpoints
 from .config import Plan
+from .failures import out_of_memory
+from .grammar import GRAMMARS
 from .jobdb import JobRow
 from .losslog import LossLog
 from .voice import say
-from .weights import modules
-from .world import World, wall_clock
+from .world import World, hang, wall_clock
 
 SAMPLE_SECONDS: Final = 20.0  # of life, 20 steps at 1024²
 OOM_LIMIT: Final = 3
+WELL: Final = 2  # steps before the loss is no number
+LEGACY: Final = frozenset({"flux", "sdxl"})  # archs whose samples have a bar that is wiped
 TIMERS: Final = (
     ("train_loop", 1.0),
     ("backward", 0.55),
@@ -39,7 +42,7 @@ class Training:
         self.row = JobRow(plan.job_db, world.env.get("AITK_JOB_ID"))
         if plan.kind != "sd_trainer":
             self.row.announce()
-        self.saves = Checkpoints(plan, meta)
+        self.saves = Checkpoints(plan, meta, world)
         self.bar: Bar | None = None
         self.step = 0
         self._pictures = 1
@@ -52,12 +55,16 @@ class Training:
         """Do the whole job. Whatever it raises ends the program as the real one ends."""
         plan = self.plan
         self.row.stop_if_asked()
-        base.load(plan.base, self.row, self.world, quantize=plan.quantize)
+        base.load(plan, self.row, self.world)
         self._announce_lora()
         self.step = self.saves.resume()
         self.row.stop_if_asked()
         self.row.tell("Loading dataset")
-        self._pictures = sum(dataset.load(entry, self.world) for entry in plan.datasets)
+        self._pictures = sum(data_loader.load(entry, self.world, words=plan.cache_text) for entry in plan.datasets)
+        if plan.cache_text:
+            self._unload_text_encoder()
+        if "hostile-log" in self.world.modes:
+            noise.make()
         self._baseline()
         self._loop()
         self._finish()
@@ -78,14 +85,25 @@ class Training:
         say(f"create LoRA network. base dim (rank): {self.plan.rank}, alpha: {self.plan.rank}")
         say("neuron dropout: p=None, rank dropout: p=None, module dropout: p=None")
         say("create LoRA for Text Encoder: 0 modules.")
-        say(f"create LoRA for U-Net: {sum(1 for _ in modules())} modules.")
+        say(f"create LoRA for U-Net: {sum(1 for _ in GRAMMARS[self.plan.arch].modules())} modules.")
         say("enable LoRA for U-Net")
+
+    def _unload_text_encoder(self) -> None:
+        self.row.stop_if_asked()
+        say("Caching embeddings and unloading text encoder")
+        say("\n***** UNLOADING TEXT ENCODER *****")
+        say("Embeddings cached to disk. We dont need the text encoder anymore")
+        say("***********************************\n")
 
     def _baseline(self) -> None:
         sampling = self.plan.sampling
-        if sampling.skip_first or sampling.disabled:
+        if "stall-in-baseline" in self.world.modes:
+            say("Generating baseline samples before training")
+            Bar(max(1, len(sampling.prompts)), "Generating Images")
+            hang()
+        elif sampling.skip_first or sampling.disabled:
             say("Skipping first sample due to config setting")
-        elif self.step <= 1:
+        elif self.step <= 1 or sampling.force_first:
             say("Generating baseline samples before training")
             self._sample(self.step)
 
@@ -96,13 +114,13 @@ class Training:
         self.row.tell("Training")
         if plan.loss_log:
             self._log = LossLog(plan.folder / "loss_log.db", first)
-        self.bar = Bar(plan.steps, plan.job, done=min(first, plan.steps))
+        self.bar = Bar(plan.steps, plan.job, done=min(first, plan.steps), lag=int("old-bar" in self.world.modes))
         if "silent-exit-0" in self.world.modes:
             sys.exit(0)
         for index in range(first, plan.steps):
             if index == first:
                 for entry in plan.datasets:
-                    dataset.check_captions(entry)
+                    data_loader.check_captions(entry)
             self._one_step(index, first)
         self.bar.close()
         self.bar = None
@@ -113,9 +131,10 @@ class Training:
         started = time.monotonic()
         self.world.nap(self.world.step_seconds)
         self._fresh.append(time.monotonic() - started)
-        self._crash_if_asked(index)
+        self._struck(index)
         assert self.bar is not None
         if self._out_of_memory(index):
+            self.step = index + 1
             self.bar.step()
             return
         loss = self._loss(index)
@@ -174,31 +193,40 @@ class Training:
             say(f"\nSaving at step {step}")
         self.row.stop_if_asked()
         self.row.tell("Saving model")
-        useful = 0 if "nan" in self.world.modes else updates
+        useful = min(WELL, updates) if "nan" in self.world.modes else updates
         self.saves.save(step, useful, step // max(1, self._pictures), numbered=numbered)
         self.row.stop_if_asked()
         self.row.tell("Training")
 
     def _sample(self, step: int, *, nested: bool = False) -> None:
-        sampling = self.plan.sampling
-        total = len(sampling.prompts)
+        legacy = self.plan.arch in LEGACY and "generating-samples" not in self.world.modes
+        total = len(self.plan.sampling.prompts)
         self.row.stop_if_asked()
         self.row.tell(f"Generating images - 0/{total}")
-        bar = Bar(total, "Generating Images", nested=nested)
-        for n, prompt in enumerate(sampling.prompts):
+        bar = Bar(total, "Generating Images" if legacy else "Generating Samples", nested=nested and legacy)
+        for n in range(total):
+            if "oom-sampling" in self.world.modes:
+                raise out_of_memory()
             self.world.nap(SAMPLE_SECONDS)
-            seed = sampling.seed + (n if sampling.walk_seed else 0)
-            words = prompt.replace("[trigger]", self.plan.trigger)
-            size = (sampling.width, sampling.height)
-            picture = samples.draw(words, seed, step, size, min(1.0, step / max(1, self.plan.steps)))
-            name = f"{int(wall_clock() * 1000)}__{step:09}_{n}.{sampling.extension}"
-            samples.save(picture, self.plan.folder / "samples", name)
+            self._draw(n, step)
             bar.step()
             self.row.stop_if_asked()
             self.row.tell(f"Generating images - {n + 1}/{total}")
-        bar.close(wipe=True)
+        bar.close(wipe=legacy)
         say()
         self.row.tell("Training")
+
+    def _draw(self, n: int, step: int) -> None:
+        """Picture `n`, moved into place whole. Raises OSError where the disk is full."""
+        plan, sampling = self.plan, self.plan.sampling
+        seed = sampling.seed + (n if sampling.walk_seed else 0)
+        words = sampling.prompts[n].replace("[trigger]", plan.trigger)
+        size = (sampling.width, sampling.height)
+        picture = samples.draw(words, seed, step, size, min(1.0, step / max(1, plan.steps)))
+        if "disk-full-sample" in self.world.modes:
+            raise OSError(28, "No space left on device")
+        name = f"{int(wall_clock() * 1000)}__{step:09}_{n}.{sampling.extension}"
+        samples.save(picture, plan.folder / "samples", name, thumbs="old-bar" not in self.world.modes)
 
     def _timers(self) -> None:
         """The timer table, and with it the row's speed_string; IS_AI_TOOLKIT_UI=1 silences the table."""
@@ -212,15 +240,17 @@ class Training:
         self.row.speed(average)
 
     def _loss(self, index: int) -> float:
-        if "nan" in self.world.modes:
+        if "nan" in self.world.modes and index >= WELL:
             say("loss is nan")
             return 0.0
         settled = 0.36 + 0.16 * float(np.exp(-index / 300))
         return settled * float(self._dice.lognormal(0, 0.22))
 
     def _out_of_memory(self, index: int) -> bool:
-        """If asked, from a quarter of the way on: three skipped batches, then the end (facts 6)."""
-        if "oom" not in self.world.modes or index < self.plan.steps // 4:
+        """From a quarter of the way on: one batch is skipped, or three and then it is over (facts 6)."""
+        modes = self.world.modes
+        often = "oom-always" in modes or ("oom-four-times" in modes and not self.plan.cache_text)
+        if index < self.plan.steps // 4 or not (often or ("oom-once" in modes and not self._ooms)):
             return False
         self._ooms += 1
         if self._ooms > OOM_LIMIT:
@@ -229,6 +259,16 @@ class Training:
         say(f"\n{'#' * len(said)}\n{said}\n{'#' * len(said)}\n")
         return True
 
-    def _crash_if_asked(self, index: int) -> None:
-        if "crash-late" in self.world.modes and index >= self.plan.steps * 4 // 5:
+    def _struck(self, index: int) -> None:
+        """What happens to a training in the middle of it, and who waits for that."""
+        modes, steps = self.world.modes, self.plan.steps
+        if index == steps // 2:
+            self.world.half_way()
+            if "stall-in-training" in modes:
+                hang()
+        once = self.plan.folder / ".crashed"  # no name that begins with the job's: resume would take it
+        first = "crash-once" in modes and index >= steps * 2 // 5 and not once.exists()
+        if first:
+            once.touch()
+        if first or ("crash-late" in modes and index >= steps * 4 // 5):
             raise RuntimeError("CUDA error: an illegal memory access was encountered")

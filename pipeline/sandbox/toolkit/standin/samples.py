@@ -30,13 +30,15 @@ def draw(prompt: str, seed: int, step: int, size: tuple[int, int], progress: flo
     return picture
 
 
-def save(picture: Image.Image, folder: Path, name: str) -> None:
+def save(picture: Image.Image, folder: Path, name: str, *, thumbs: bool) -> None:
     """Write through `.tmp`, then move: a reader never sees half a picture. A 300 px thumb goes to `.thumbs`."""
-    for hidden in (".tmp", ".thumbs"):
-        (folder / hidden).mkdir(parents=True, exist_ok=True)
+    (folder / ".tmp").mkdir(parents=True, exist_ok=True)
     temporary = folder / ".tmp" / name
     picture.save(temporary, SAVED_AS[temporary.suffix.lstrip(".")], quality=92)
     temporary.replace(folder / name)
+    if not thumbs:
+        return
+    (folder / ".thumbs").mkdir(exist_ok=True)
     thumb = picture.copy().resize((THUMB, THUMB))
     thumb.save(folder / ".thumbs" / f"{name}.jpg", "JPEG")
 
