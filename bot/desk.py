@@ -11,11 +11,12 @@ from weakref import WeakValueDictionary
 import structlog
 
 from bot.ports import Office, Said
-from bot.talk import dataset, dialogue, hello, jobs, models, phrases, purse, train
+from bot.talk import dataset, dialogue, hello, jobs, models, phrases, purse, settings, train
 from bot.talk.effects import (
     AddToDraft,
     Aside,
     AskQuote,
+    Choose,
     ClearDraft,
     Decline,
     DropPicture,
@@ -138,7 +139,7 @@ class Desk:
         self._counts.pop(visit.said.address, None)  # the next picture is counted below what was said since
         return await visit.courier.show(visit.said.address, card, over)
 
-    async def _carry_out(self, visit: Visit, effect: Effect) -> Card | None:  # noqa: C901, PLR0911  # one case for each effect
+    async def _carry_out(self, visit: Visit, effect: Effect) -> Card | None:  # noqa: C901, PLR0911, PLR0912  # one case for each effect
         """Do `effect`; the card it is answered with, if it was not answered already."""
         words, office = visit.words, self._office
         match effect:
@@ -164,6 +165,9 @@ class Desk:
                 return await self._decline(visit, digest)
             case MakeWish():
                 return await self._wish(visit, effect)
+            case Choose(room):
+                await office.choose(visit.said.identity, room)
+                return None
             case other:
                 assert_never(other)
 
@@ -209,7 +213,8 @@ class Desk:
 
     async def _submit(self, visit: Visit, digest: str) -> Card | None:
         """Start the quoted job. Its first message is the live one, which the relay sends: we say nothing more."""
-        job = await self._office.submit(visit.account, visit.said.address, digest)
+        room = await self._office.room(visit.said.identity)
+        job = await self._office.submit(visit.account, replace(visit.said.address, room=room), digest)
         quote = self._quotes.pop((visit.account, digest), None)
         if quote is not None and visit.said.message is not None:
             await self._show(visit, train.answered(quote), visit.said.message)
@@ -233,7 +238,7 @@ class Desk:
             return None
         return phrases.sentence(visit.words.say(f"chat-wish-{effect.wish}", slug=job.slug or job.recipe.slug))
 
-    async def _page(self, visit: Visit, page: Page, of: str) -> Card:  # noqa: PLR0911  # one line for each page
+    async def _page(self, visit: Visit, page: Page, of: str) -> Card:  # noqa: C901, PLR0911  # one line for each page
         words, office, account = visit.words, self._office, visit.account
         match page:
             case Page.START:
@@ -252,6 +257,8 @@ class Desk:
                 return await self._model(visit, Slug(of))
             case Page.BALANCE:
                 return purse.balance_card(await office.balance(account), words, self._premises.tariff)
+            case Page.SETTINGS:
+                return settings.settings_card(await office.room(visit.said.identity), words)
             case Page.RECEIPTS:
                 return purse.receipts_card(await office.receipts(account), words, self._clock.now())
             case other:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from notifier.ports import MessageId
 from notifier.words import Words
+from pipeline.domain.account import Room
 from pipeline.domain.catalogue import Model
 from pipeline.domain.dataset import Inspection
 from pipeline.domain.draft import Draft
@@ -99,6 +100,12 @@ class Office(Protocol):
 
     async def account(self, identity: Identity) -> AccountId:
         """The account behind `identity`, made at the first word."""
+
+    async def room(self, identity: Identity) -> Room:
+        """Where this person wants their trainings told."""
+
+    async def choose(self, identity: Identity, room: Room) -> None:
+        """From their next training on, it is told in `room`."""
 
     async def draft(self, account: AccountId) -> Draft: ...
 

@@ -14,10 +14,9 @@ def run() -> None:
     settings = settings_or_exit("vast_api_key", "hf_token")
 
     async def work() -> int:
-        import asyncio  # noqa: PLC0415  # keeps --help quick
-
         from bot import logs, platforms  # noqa: PLC0415  # keeps --help quick
         from bot.assembly import station, website  # noqa: PLC0415  # keeps --help quick
+        from bot.cli.listen import listen  # noqa: PLC0415  # keeps --help quick
         from pipeline.adapters.discover import discover  # noqa: PLC0415  # keeps --help quick
         from pipeline.settings import BadSettings  # noqa: PLC0415  # keeps --help quick
 
@@ -25,9 +24,8 @@ def run() -> None:
         found = discover(platforms, settings)  # each is an ear and a courier
         if not found:
             raise BadSettings("TELEGRAM_TOKEN or DISCORD_TOKEN: one is needed (or PLATFORMS=terminal)")
-        async with station(settings, found) as whole, website(whole) as web, asyncio.TaskGroup() as ears:
-            for name, platform in found.items():
-                ears.create_task(platform.run(whole.desk.hear, whole.grounds(name, web.mount)))
+        async with station(settings, found) as whole, website(whole) as web:
+            await listen(found, whole.desk.hear, {name: whole.grounds(name, web.mount) for name in found})
         return 0
 
     raise typer.Exit(run_until_signal(work))

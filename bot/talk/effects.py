@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from pipeline.domain.account import Room
 from pipeline.domain.faults import Fact, UserFault
 from pipeline.domain.recipe import Publish, Recipe
 from pipeline.domain.stage import Wish
@@ -30,6 +31,7 @@ class Page(StrEnum):
     MODEL = "model"
     BALANCE = "balance"
     RECEIPTS = "receipts"
+    SETTINGS = "settings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,11 @@ class MakeWish:
 
 
 @dataclass(frozen=True, slots=True)
+class Choose:
+    room: Room
+
+
+@dataclass(frozen=True, slots=True)
 class Show:
     page: Page
     of: str = ""
@@ -104,5 +111,6 @@ class Refuse:
 
 
 Effect = (
-    AddToDraft | DropPicture | ClearDraft | AskQuote | Submit | Decline | MakeWish | Show | Tell | Aside | Refuse
+    AddToDraft | DropPicture | ClearDraft | AskQuote | Submit | Decline
+    | MakeWish | Choose | Show | Tell | Aside | Refuse
 )  # fmt: skip

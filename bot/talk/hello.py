@@ -10,7 +10,8 @@ from notifier.words import Words
 from pipeline.domain.recipe import BOUNDS, Publish, Recipe
 
 LISTED: Final = (
-    "train", "dataset", "status", "jobs", "stop", "cancel", "models", "model", "balance", "receipts", "help",
+    "train", "dataset", "status", "jobs", "stop", "cancel", "models", "model", "balance", "receipts", "settings",
+    "help",
 )  # fmt: skip
 IN_GROUPS: Final = ("train", "status", "models")  # listed where others read along
 

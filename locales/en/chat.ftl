@@ -123,6 +123,13 @@ chat-receipt-capture = Paid for training { $job }
 chat-receipt-release = Returned from training { $job }
 chat-receipt-refund = Refunded
 
+## Settings
+
+chat-settings = Settings
+chat-settings-dm = Where others read along, a training is told to you alone (progress=dm).
+chat-settings-here = Where others read along, a training is told where you order it (progress=here).
+chat-settings-usage = /settings progress=here or /settings progress=dm changes it, from your next training on.
+
 ## Start and help
 
 chat-start = Train a LoRA from your own pictures
@@ -139,6 +146,7 @@ chat-help-models = what has been trained
 chat-help-model = one model: how to use it
 chat-help-balance = your points
 chat-help-receipts = every charge
+chat-help-settings = where a training is told
 chat-help-help = this list
 chat-help-options = Options go behind the trigger word, for example: /train ohwx steps=1500 rank=32. What is left out stays as below.
 chat-option-steps = how long it learns, { $low } to { $high }

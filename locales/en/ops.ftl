@@ -63,3 +63,9 @@ ops-returning = Giving the machine back.
 ops-returned = It is gone: read back twice.
 ops-not-gone = It would not go yet. The reaper works on it until it does.
 ops-kept = Rental { $id } runs on until { $until }. To end it earlier: trainstation reap --end { $id }
+
+## Platforms
+
+ops-discord-token = DISCORD_TOKEN: Discord does not accept it
+ops-discord-intents = DISCORD_TOKEN: Discord refuses this application’s intents; none that needs a review is asked for
+ops-discord-closed = DISCORD_TOKEN: Discord ended the connection for good

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from pipeline.domain.account import Room
 from pipeline.domain.dataset import Manifest
 from pipeline.domain.events import Event, Left, News
 from pipeline.domain.faults import Blame, Fact
@@ -21,6 +22,7 @@ class Address:
     platform: str
     chat: str
     locale: str = "en"
+    room: Room | None = None  # of a job's live message: where its person chose to have it; None: an answer's address
 
 
 @dataclass(frozen=True, slots=True)

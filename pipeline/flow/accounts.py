@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 from typing import Final
 
-from pipeline.domain.account import Person
+from pipeline.domain.account import Person, Room
 from pipeline.domain.ids import AccountId, Identity, spell
 from pipeline.domain.money import Points
 from pipeline.flow.ledger import Ledger
@@ -36,6 +36,18 @@ class Accounts:
     async def known(self, identity: Identity) -> AccountId | None:
         doc = await self._store.get("identities", identity)
         return person_from(doc).account if doc else None
+
+    async def room(self, identity: Identity) -> Room:
+        """Where this person wants their trainings told."""
+        doc = await self._store.get("identities", identity)
+        return person_from(doc).room if doc else Room.DM
+
+    async def choose(self, identity: Identity, room: Room) -> None:
+        """From now on their trainings are told in `room`."""
+        while True:
+            person, version = await self._met(identity)
+            if await self._store.cas("identities", identity, version, person_doc(replace(person, room=room))):
+                return
 
     async def _met(self, identity: Identity) -> tuple[Person, int]:
         """Who that is, remembered before we go on, and the version they were read at."""

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from pipeline.domain.account import Room
 from pipeline.domain.catalogue import Model
 from pipeline.domain.dataset import Finding, Inspection, Manifest
 from pipeline.domain.events import StageReached, Wished
@@ -81,6 +82,12 @@ class Intake:
 
     async def account(self, identity: Identity) -> AccountId:
         return await self.accounts.of(identity)
+
+    async def room(self, identity: Identity) -> Room:
+        return await self.accounts.room(identity)
+
+    async def choose(self, identity: Identity, room: Room) -> None:
+        await self.accounts.choose(identity, room)
 
     async def draft(self, account: AccountId) -> Draft:
         return await self.drafts.get(account)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pipeline.domain.account import Room
 from pipeline.domain.catalogue import Model
 from pipeline.domain.dataset import Inspection, Manifest, Picture
 from pipeline.domain.draft import Draft
@@ -49,6 +50,7 @@ class Office:
     progress: Progress | None = None
     states: dict[AccountId, State] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
+    rooms: dict[Identity, Room] = field(default_factory=dict)
 
     async def account(self, identity: Identity) -> AccountId:
         if self.raises is not None:
@@ -59,6 +61,12 @@ class Office:
             self.states[account] = State(account=account)
             self._move(account, Deposit(key="welcome", points=self.purse, source="welcome", at=EPOCH))
         return account
+
+    async def room(self, identity: Identity) -> Room:
+        return self.rooms.get(identity, Room.DM)
+
+    async def choose(self, identity: Identity, room: Room) -> None:
+        self.rooms[identity] = room
 
     async def draft(self, account: AccountId) -> Draft:
         return self.drafts.get(account, Draft(account=account))

@@ -1,0 +1,70 @@
+"""discord.py's client, put up for us: no privileged intents, no cache it does not need, mentions off."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import discord
+import structlog
+from discord import app_commands
+
+from bot.platforms.discord import commands, sync, translate
+from bot.platforms.discord.buttons import Press
+from bot.platforms.discord.ear import Ear
+from bot.platforms.discord.photos import FORM
+from bot.ports import Grounds
+from notifier.words import Words
+
+LIMIT_PATIENCE: Final = 300.0  # seconds of a rate limit that are waited out where it is; a longer one is an error
+
+log = structlog.get_logger()
+
+
+class Tree(app_commands.CommandTree["Client"]):
+    """What discord.py cannot make sense of is read by the dialogue all the same: it says what is wrong."""
+
+    async def on_error(
+        self, interaction: discord.Interaction["Client"], error: app_commands.AppCommandError, /
+    ) -> None:
+        if interaction.type is discord.InteractionType.autocomplete or interaction.response.is_done():
+            log.error("discord-command", error=type(error).__name__, exc_info=error)
+            return
+        log.info("discord-odd-command", error=type(error).__name__)
+        await self.client.ear.commanded(interaction)
+
+
+class Client(discord.Client):
+    """One connection. `ear` is set before it logs in."""
+
+    ear: Ear
+
+    def __init__(self, grounds: Grounds, dev_guild: int | None) -> None:
+        super().__init__(
+            intents=discord.Intents(guilds=True),  # commands, buttons and forms need none; it keeps the library calm
+            allowed_mentions=discord.AllowedMentions.none(),
+            max_ratelimit_timeout=LIMIT_PATIENCE,
+            max_messages=None,
+            chunk_guilds_at_startup=False,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+        )
+        self.grounds = grounds
+        self.words: Callable[[str], Words] = grounds.words
+        self._dev_guild = dev_guild
+        self.tree = Tree(self, allowed_contexts=commands.EVERYWHERE, allowed_installs=commands.ANYBODY)
+        for command in commands.commands(operators=bool(grounds.operators)):
+            self.tree.add_command(command)
+
+    async def setup_hook(self) -> None:
+        """Logged in, not yet connected."""
+        self.add_dynamic_items(Press)
+        await self.tree.set_translator(translate.Translator(self.words))
+        if await sync.sync(self.tree, self.grounds.store, self._dev_guild):
+            log.info("discord-synced", guild=self._dev_guild)
+
+    async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
+        """Forms only: the library hears theirs while the object that opened them lives, we hear them always."""
+        data: Any = interaction.data or {}
+        if interaction.type is discord.InteractionType.modal_submit and data.get("custom_id") == FORM:
+            await self.ear.commanded(interaction)
+
+    async def on_error(self, event_method: str, /, *_args: Any, **_kwargs: Any) -> None:
+        log.exception("discord-event", event=event_method)  # noqa: LOG004  # the library calls this while handling one

@@ -1,0 +1,48 @@
+"""Plain words as Discord's Markdown shows them: every mark escaped, nothing formats, mentions or links by itself."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+MORE: Final = "…"
+_PIECES: Final = re.compile(
+    r"(?P<tag><lora:[^<>`\s]{1,150}>)"  # to be copied: a code span, with no mark of ours inside
+    r"|(?P<link>^https?://[^\s<>|`\\]{1,500}$)"  # alone on its line: a link that we put there
+    r"|(?P<scheme>://)"
+    r"|(?P<mark>[\\*_~`|\[\]<>#@]|^[ ]*[-+])"
+    r"|(?P<plain>[\s\S])",
+    re.MULTILINE,
+)
+
+
+def ink(said: str, most: int) -> str:
+    """Return `said` escaped, at most `most` UTF-16 units long (Discord's own count is never more); cut it says so."""
+    room, kept = most - units(MORE), list[str]()
+    used, whole = 0, list(_pieces(said))
+    if sum(map(units, whole)) <= most:
+        return "".join(whole)
+    for piece in whole:
+        used += units(piece)
+        if used > room:
+            break
+        kept.append(piece)
+    return "".join(kept).rstrip() + MORE
+
+
+def units(text: str) -> int:
+    return len(text.encode("utf-16-le", "replace")) // 2
+
+
+def _pieces(said: str) -> Iterator[str]:
+    """What must not be cut apart: a mark and its backslash, a code span, a link."""
+    for found in _PIECES.finditer(said):
+        piece = found[0]
+        match found.lastgroup:
+            case "tag":
+                yield f"`{piece}`"
+            case "scheme":
+                yield r":\//"
+            case "mark":
+                yield f"{piece[:-1]}\\{piece[-1]}"
+            case _:
+                yield piece

@@ -1,0 +1,71 @@
+"""The answer to one interaction, by its own token while that lives: first its response, then what follows it."""
+
+from contextvars import ContextVar
+from typing import Any, Final
+
+import discord
+
+from bot.platforms.discord.face import Face
+from bot.platforms.discord.where import Spot
+
+GONE: Final = frozenset({10008, 10015, 50027})  # dismissed, or the token is too old: others will do
+UNAUTHORIZED: Final = 401
+
+
+class Expired(Exception):
+    """Nothing can be said by this interaction any more; the bot's own token must do."""
+
+
+class Reply:
+    """One interaction that was deferred. `pressed`: the message its button is on; None for a command."""
+
+    def __init__(self, interaction: discord.Interaction[Any], *, hidden: bool, pressed: Spot | None = None) -> None:
+        self._interaction = interaction
+        self._hidden = hidden
+        self._first: Spot | None = pressed  # the message its response is
+        self._thinking = pressed is None  # a response is promised and not there yet
+        self._following: set[int] = set()
+
+    async def show(self, face: Face, over: Spot | None) -> Spot:
+        """Show `face`, over `over` if that is a message of this answer. Raises Expired."""
+        if self._interaction.is_expired():
+            raise Expired
+        try:
+            if self._thinking or (over is not None and over == self._first):
+                return await self._respond(face)
+            if over is not None and over.number in self._following:
+                message = await self._interaction.followup.edit_message(over.number, **face.edited())
+                return self._spot(message)
+            return await self._follow(face)
+        except discord.HTTPException as error:
+            if error.code in GONE or error.status == UNAUTHORIZED:
+                raise Expired from error
+            raise
+
+    async def finish(self) -> None:
+        """Take the promise of an answer back where none was needed."""
+        if self._thinking and not self._interaction.is_expired():
+            self._thinking = False
+            try:
+                await self._interaction.delete_original_response()
+            except discord.HTTPException:  # the person sees a promise for a while longer
+                return
+
+    async def _respond(self, face: Face) -> Spot:
+        message = await self._interaction.edit_original_response(**face.edited())
+        self._thinking = False
+        if self._first is None:
+            self._first = self._spot(message)
+        return self._first
+
+    async def _follow(self, face: Face) -> Spot:
+        message = await self._interaction.followup.send(**face.sent(), ephemeral=self._hidden, wait=True)
+        self._following.add(message.id)
+        return self._spot(message)
+
+    def _spot(self, message: discord.Message) -> Spot:
+        channel = self._interaction.channel_id or message.channel.id
+        return Spot(channel, message.id, self._hidden)
+
+
+answering: ContextVar[Reply | None] = ContextVar("answering", default=None)  # the interaction in hand, if one is
