@@ -29,11 +29,12 @@ class Translator(app_commands.Translator):
         context: app_commands.TranslationContext[Any, Any],
     ) -> str | None:
         """What `string` is in `locale`; American English is given, too: else Americans might be shown another one."""
-        if spoken(locale.value) == HOME and locale is not discord.Locale.american_english:
+        key = string.extras.get("key")  # a choice has none: its name is what is typed elsewhere, too
+        if key is None or (spoken(locale.value) == HOME and locale is not discord.Locale.american_english):
             return None
-        said = self._words(locale.value).say(string.extras["key"])
+        said = self._words(locale.value).say(key)
         if not fits(said, context.location):
-            log.error("discord-word-refused", key=string.extras["key"], locale=locale.value)
+            log.error("discord-word-refused", key=key, locale=locale.value)
             return None  # one bad name would fail all commands
         return said
 
