@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_request import BaseRequest
 
-from bot.web.gate import Gate, Patience, TooMany
+from bot.web.gate import Gate, Patience, TooMany, hung_up
 from bot.web.links import Links
 from pipeline.domain.job import Job
 
@@ -36,6 +36,8 @@ class Downloads:
                 await answer.prepare(request)
         except TooMany:
             raise web.HTTPTooManyRequests(headers={"Retry-After": "10"}) from None
+        except (TimeoutError, ConnectionError):
+            return hung_up(request)
         return answer
 
     def _file(self, job: Job) -> Path | None:
@@ -55,10 +57,5 @@ class _Patient(web.FileResponse):
         if self._sent:  # aiohttp asks again after the handler, and would send all of it again
             return None
         self._sent = True
-        try:
-            async with asyncio.timeout(self._seconds):
-                return await super().prepare(request)
-        except TimeoutError:
-            if request.transport is not None:
-                request.transport.abort()
-            raise ConnectionResetError from None
+        async with asyncio.timeout(self._seconds):
+            return await super().prepare(request)

@@ -126,19 +126,24 @@ def from_here(origin: str) -> Middleware:
 
 
 def in_time(patience: Patience) -> Middleware:
-    """A middleware: who takes longer is hung up on, in the middle of a sentence."""
+    """A middleware: who takes longer is hung up on, in the middle of a sentence. A line that broke is no error."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             async with asyncio.timeout(patience.request):
                 return await handler(request)
-        except TimeoutError:
-            if request.transport is not None:
-                request.transport.abort()
-            raise ConnectionResetError from None
+        except (TimeoutError, ConnectionError):
+            return hung_up(request)
 
     return middleware
+
+
+def hung_up(request: web.Request) -> web.Response:
+    """End the connection at once; the answer is for aiohttp, which finds nobody there to give it to."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=408)
 
 
 def _add(headers: Mapping[str, str], answer: web.StreamResponse) -> None:

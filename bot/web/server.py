@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from bot.ports import Hear
 from bot.web.downloads import Downloads
-from bot.web.gate import Crowd, Gate, Handler, Patience, from_here, in_time, origin_of, with_headers
+from bot.web.gate import Crowd, Gate, Handler, Patience, from_here, hung_up, in_time, origin_of, with_headers
 from bot.web.handing import Handing
 from bot.web.inbox import Inbox
 from bot.web.links import Links
@@ -106,16 +106,19 @@ class Web:
         app = web.Application(middlewares=[with_headers(framed=bool(self._site.telegram))], client_max_size=MOST_BODY)
         app.add_subapp("/upload", upload)
         app.add_routes(Downloads(self._links, self._spool, gate, self._site.patience).routes())
-        app.add_routes([web.post("/{path:.*}", self._called)])
+        app.add_routes([web.route("*", "/{path:.*}", self._called)])
         return app
 
     async def _called(self, request: web.Request) -> web.StreamResponse:
         """A webhook: its body must come in time; how long its handler thinks is its own affair."""
-        handler = self._mounted.get(request.path)
+        handler = self._mounted.get(request.path) if request.method == hdrs.METH_POST else None
         if handler is None:
             raise web.HTTPNotFound
-        async with asyncio.timeout(self._site.patience.request):
-            await request.read()
+        try:
+            async with asyncio.timeout(self._site.patience.request):
+                await request.read()
+        except (TimeoutError, ConnectionError):
+            return hung_up(request)
         return await handler(request)
 
     async def _sweeping(self) -> None:

@@ -116,7 +116,7 @@ class Desklet:
         name, size, mark = said.get("name"), said.get("size"), said.get("mark", "")
         if not (isinstance(name, str) and isinstance(mark, str) and type(size) is int):
             raise web.HTTPBadRequest
-        upload = await self._inbox.begin(guest, line(name, 200), size, mark[:300])
+        upload = await self._inbox.begin(guest, line(name[-200:], 200), size, mark[:300])
         return web.json_response(_row(upload, 0), status=201)
 
     async def offset(self, request: web.Request, guest: Guest) -> web.Response:

@@ -10,9 +10,12 @@ import base64
 import json
 import os
 import shutil
+import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -31,15 +34,37 @@ READY: Final = 30.0
 KEYS: Final = {"Tab": 9, "Enter": 13, " ": 32}
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    method: str
+    url: str
+    headers: Mapping[str, str]
+
+
 class Page:
     """One tab. Every call waits for its answer; a page's own errors are collected in `errors`."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse, session: str) -> None:
-        self._socket, self._session = socket, session
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+        self._session = ""
         self._numbers = count(1)
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._chooser: asyncio.Future[int] | None = None
         self.errors: list[str] = []
-        self.requests: list[str] = []
+        self.requests: list[Request] = []
+
+    async def open(self) -> str:
+        """Open the tab, in a context of its own, whose id is answered."""
+        context: str = (await self.call("Target.createBrowserContext", whole_browser=True))["browserContextId"]
+        target = (
+            await self.call("Target.createTarget", whole_browser=True, url="about:blank", browserContextId=context)
+        )["targetId"]
+        self._session = (await self.call("Target.attachToTarget", whole_browser=True, targetId=target, flatten=True))[
+            "sessionId"
+        ]
+        for domain in ("Page", "Runtime", "Network", "DOM", "Log", "Accessibility"):
+            await self.call(f"{domain}.enable")
+        return context
 
     async def listen(self) -> None:
         async for message in self._socket:
@@ -54,12 +79,17 @@ class Page:
         elif method == "Log.entryAdded" and params["entry"]["source"] in {"security", "violation", "javascript"}:
             self.errors.append(params["entry"]["text"])
         elif method == "Network.requestWillBeSent":
-            self.requests.append(params["request"]["url"])
+            asked = params["request"]
+            self.requests.append(Request(asked["method"], asked["url"], asked["headers"]))
+        elif method == "Page.fileChooserOpened" and self._chooser is not None:
+            self._chooser.set_result(params["backendNodeId"])
 
-    async def call(self, method: str, **params: Any) -> dict[str, Any]:
+    async def call(self, method: str, *, whole_browser: bool = False, **params: Any) -> dict[str, Any]:
+        """One call of the protocol, to this tab or to the whole browser."""
         number = next(self._numbers)
         self._waiting[number] = asyncio.get_running_loop().create_future()
-        await self._socket.send_json({"id": number, "method": method, "params": params, "sessionId": self._session})
+        whom = {} if whole_browser else {"sessionId": self._session}
+        await self._socket.send_json({"id": number, "method": method, "params": params, **whom})
         said = await self._waiting[number]
         if "error" in said:
             raise RuntimeError(method, said["error"])
@@ -92,9 +122,19 @@ class Page:
         node = (await self.call("DOM.querySelector", nodeId=root, selector=selector))["nodeId"]
         await self.call("DOM.setFileInputFiles", nodeId=node, files=[str(file) for file in files])
 
+    @asynccontextmanager
+    async def choosing(self, *files: Path) -> AsyncIterator[None]:
+        """Whatever opens the file dialogue in this block gets `files` from it; waits until it was opened."""
+        await self.call("Page.setInterceptFileChooserDialog", enabled=True)
+        self._chooser = asyncio.get_running_loop().create_future()
+        yield
+        async with asyncio.timeout(5):
+            node = await self._chooser
+        await self.call("DOM.setFileInputFiles", backendNodeId=node, files=[str(file) for file in files])
+
     async def press(self, key: str, *, shift: bool = False) -> None:
         text = {"Enter": "\r", " ": " "}.get(key, "")
-        more = {"text": text} if text else {}
+        more: dict[str, Any] = {"text": text} if text else {}
         for kind in ("keyDown", "keyUp"):
             await self.call(
                 "Input.dispatchKeyEvent", type=kind, key=key, code="Space" if key == " " else key, modifiers=8 * shift,
@@ -128,72 +168,51 @@ class Page:
         return into
 
 
-class Browser:
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse, client: aiohttp.ClientSession, address: str) -> None:
-        self._socket, self._client, self._address = socket, client, address
-
-    @asynccontextmanager
-    async def page(self) -> AsyncIterator[Page]:
-        """A tab in a window of its own: no cookie of another one."""
-        context = (await self._ask("Target.createBrowserContext"))["browserContextId"]
-        target = (await self._ask("Target.createTarget", url="about:blank", browserContextId=context))["targetId"]
-        session = (await self._ask("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
-        page = Page(self._socket, session)
-        async with asyncio.TaskGroup() as group:
-            listening = group.create_task(page.listen())
-            for domain in ("Page", "Runtime", "Network", "DOM", "Log"):
-                await page.call(f"{domain}.enable")
-            try:
-                yield page
-            finally:
-                listening.cancel()
-        await self._ask("Target.disposeBrowserContext", browserContextId=context)
-
-    async def _ask(self, method: str, **params: Any) -> dict[str, Any]:
-        """A call to the browser itself, while no page listens."""
-        await self._socket.send_json({"id": 0, "method": method, "params": params})
-        while True:
-            said = await self._socket.receive_json()
-            if said.get("id") == 0:
-                result: dict[str, Any] = said["result"]
-                return result
-
-
-@asynccontextmanager
-async def browser(switches: Sequence[str] = ()) -> AsyncIterator[Browser]:
-    """Chromium with an empty profile, gone when this ends. Skips where there is none; in CI it must be there."""
+@contextmanager
+def chromium() -> Iterator[str]:
+    """A browser with an empty profile, gone when this ends; the address of its socket. Skips where there is none."""
     if CHROMIUM is None:
         assert not CI, "CI has no chromium"
         pytest.skip("needs chromium (apt-get install chromium fonts-dejavu)")
-    profile = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="browser-"))
-    process = await asyncio.create_subprocess_exec(
-        CHROMIUM, *SWITCHES, *switches, f"--user-data-dir={profile}",
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    profile = Path(tempfile.mkdtemp(prefix="browser-"))
+    process = subprocess.Popen(
+        [CHROMIUM, *SWITCHES, f"--user-data-dir={profile}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
-        async with asyncio.timeout(READY):
-            address = await _address(process)
-        async with (
-            aiohttp.ClientSession() as client,
-            client.ws_connect(address, max_msg_size=0, timeout=aiohttp.ClientWSTimeout(ws_close=1.0)) as socket,
-        ):
-            yield Browser(socket, client, address)
-            with suppress(ConnectionError):
-                await socket.send_json({"id": 0, "method": "Browser.close"})
+        yield _address(process, profile / "DevToolsActivePort")
     finally:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(5):
-                await process.communicate()
-        if process.returncode is None:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
             process.kill()
-            await process.communicate()
-        await asyncio.to_thread(shutil.rmtree, profile, ignore_errors=True)
+            process.wait()
+        shutil.rmtree(profile, ignore_errors=True)
 
 
-async def _address(process: asyncio.subprocess.Process) -> str:
-    assert process.stderr is not None
-    while text := await process.stderr.readline():
-        _, found, address = text.decode(errors="replace").strip().partition("DevTools listening on ")
-        if found:
-            return address
-    raise RuntimeError("the browser ended at once")
+def _address(process: subprocess.Popen[bytes], file: Path) -> str:
+    deadline = time.monotonic() + READY
+    while not (file.exists() and len(lines := file.read_text().split()) == 2):
+        assert process.poll() is None, "the browser ended at once"
+        assert time.monotonic() < deadline, "the browser says nothing"
+        time.sleep(0.02)
+    return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
+
+
+@asynccontextmanager
+async def window(address: str) -> AsyncIterator[Page]:
+    """A tab in a window of its own: it shares no cookie with another one."""
+    patience = aiohttp.ClientWSTimeout(ws_close=1.0)
+    async with (
+        aiohttp.ClientSession() as client,
+        client.ws_connect(address, max_msg_size=0, timeout=patience) as socket,
+        asyncio.TaskGroup() as group,
+    ):
+        page = Page(socket)
+        listening = group.create_task(page.listen())
+        context = await page.open()
+        try:
+            yield page
+        finally:
+            await page.call("Target.disposeBrowserContext", whole_browser=True, browserContextId=context)
+            listening.cancel()
