@@ -13,7 +13,7 @@ from tests.support.discord.limits import Limits, Refuse
 from tests.support.discord.people import Person
 from tests.support.discord.rest import API, Rest
 from tests.support.discord.rules import REQUEST_BYTES
-from tests.support.discord.state import Channel, State, User
+from tests.support.discord.state import Channel, Interaction, State, User
 
 TOKEN: Final = "MTIz.discord.sandbox-token"
 
@@ -74,6 +74,13 @@ class Discord:
     def asked(self, method: str, route: str) -> list[Exchange]:
         """What was asked of a route, as Discord's description writes it."""
         return [one for one in self.rest.exchanges if (one.method, one.route) == (method, route)]
+
+    def answered(self, one: Interaction, code: int) -> bool:
+        """Whether something said by the token of `one` was refused with `code`."""
+        return any(
+            isinstance(each.answer, dict) and each.answer.get("code") == code and one.token in each.path
+            for each in self.rest.exchanges
+        )
 
     async def online(self, seconds: float = 30) -> None:
         """Wait until a client is connected and was greeted."""

@@ -3,7 +3,7 @@
 import mimetypes
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -81,6 +81,10 @@ class Person:
             return next((one for one in reversed(self.sees(where)) if one.button(label)), None)
 
         return await self._state.bell.until(look, lambda: f"button {label!r}; seen:\n{self.told(where)}", seconds)
+
+    async def until(self, look: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
+        """Wait for anything else that shows."""
+        await self._state.bell.until(look, lambda: f"{what}; seen:\n{self.told()}", seconds)
 
     def told(self, where: Channel | None = None) -> str:
         """Everything seen, for a test's failure."""
