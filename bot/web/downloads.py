@@ -2,7 +2,6 @@
 
 import asyncio
 from pathlib import Path
-from typing import Final
 
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
@@ -11,8 +10,6 @@ from aiohttp.web_request import BaseRequest
 from bot.web.gate import Gate, Patience, TooMany, hung_up
 from bot.web.links import Links
 from pipeline.domain.job import Job
-
-LEAST_SECONDS: Final = 60.0
 
 
 class Downloads:
@@ -26,14 +23,16 @@ class Downloads:
         """Stream the weights. Resumable: a range is answered with that range."""
         job = await self._links.paid_job(request.match_info["token"])
         file = self._file(job) if job else None
-        if job is None or file is None or not await asyncio.to_thread(file.is_file):
+        if job is None or job.artifact is None or file is None or not await asyncio.to_thread(file.is_file):
             raise web.HTTPNotFound
-        answer = _Patient(file, self._patience.slowest)
+        answer = _Once(file)
         answer.content_type = "application/octet-stream"
         answer.headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{job.slug or job.recipe.slug}.safetensors"'
         try:
             with self._gate.through(str(job.id)):
-                await answer.prepare(request)
+                seconds = max(self._patience.download, job.artifact.size / self._patience.slowest)
+                async with asyncio.timeout(seconds):
+                    await answer.prepare(request)
         except TooMany:
             raise web.HTTPTooManyRequests(headers={"Retry-After": "10"}) from None
         except (TimeoutError, ConnectionError):
@@ -45,17 +44,13 @@ class Downloads:
         return file if file is not None and file.is_relative_to(self._spool) else None
 
 
-class _Patient(web.FileResponse):
-    """Sends the file once, to whoever reads it at a decent speed: who does not is hung up on."""
+class _Once(web.FileResponse):
+    """Sent by the handler, under its limits. aiohttp prepares again what a handler returns."""
 
-    def __init__(self, file: Path, slowest: float) -> None:
-        super().__init__(file)
-        self._seconds = max(LEAST_SECONDS, file.stat().st_size / slowest)
-        self._sent = False
+    _sent = False
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
-        if self._sent:  # aiohttp asks again after the handler, and would send all of it again
+        if self._sent:
             return None
         self._sent = True
-        async with asyncio.timeout(self._seconds):
-            return await super().prepare(request)
+        return await super().prepare(request)

@@ -37,6 +37,7 @@ class Patience:
     request: float = 30.0  # for all of a request: at 35 kB/s, a chunk of 1 MB
     linger: float = 2.0  # to read the rest of a body we refused, so that the refusal is heard
     slowest: float = 20_000.0  # bytes a second that a download must take
+    download: float = 60.0  # for the least of them
     shutdown: float = 1.0
 
 
@@ -93,24 +94,17 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}{port}"
 
 
-def with_headers(*, framed: bool) -> Middleware:
-    """A middleware: every answer says what a browser may do with it. `framed`: Telegram's web client may show it."""
+def with_headers(*, framed: bool) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """A signal: every answer says what a browser may do with it. `framed`: Telegram's web client may show it."""
     headers = {**HEADERS, "Content-Security-Policy": POLICY.format(framers=TELEGRAM if framed else "'none'")}
     if not framed:
         headers["X-Frame-Options"] = "DENY"  # it knows no list: with one, the policy alone speaks
 
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        try:
-            answer = await handler(request)
-        except web.HTTPException as refusal:
-            _add(headers, refusal)
-            raise
-        if not answer.prepared:
-            _add(headers, answer)
-        return answer
+    async def about_to_answer(_request: web.Request, answer: web.StreamResponse) -> None:
+        for name, value in headers.items():
+            answer.headers.setdefault(name, value)
 
-    return middleware
+    return about_to_answer
 
 
 def from_here(origin: str) -> Middleware:
@@ -144,8 +138,3 @@ def hung_up(request: web.Request) -> web.Response:
     if request.transport is not None:
         request.transport.abort()
     return web.Response(status=408)
-
-
-def _add(headers: Mapping[str, str], answer: web.StreamResponse) -> None:
-    for name, value in headers.items():
-        answer.headers.setdefault(name, value)

@@ -103,7 +103,8 @@ class Web:
         )  # fmt: skip
         upload = web.Application(middlewares=[from_here(origin_of(public_url)), in_time(self._site.patience)])
         upload.add_routes([*Page(self._words, self._inbox.limits).routes(), *desk.routes()])
-        app = web.Application(middlewares=[with_headers(framed=bool(self._site.telegram))], client_max_size=MOST_BODY)
+        app = web.Application(client_max_size=MOST_BODY)
+        app.on_response_prepare.append(with_headers(framed=bool(self._site.telegram)))
         app.add_subapp("/upload", upload)
         app.add_routes(Downloads(self._links, self._spool, gate, self._site.patience).routes())
         app.add_routes([web.route("*", "/{path:.*}", self._called)])
