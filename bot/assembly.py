@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from bot.books import Books, books, installation, the
 from bot.desk import Desk, Premises
@@ -41,6 +42,9 @@ if TYPE_CHECKING:  # keeps the demo quick
     from bot.web.server import Web
 
 
+SAID: Final = partial(Words, marked=True)  # what goes to a chat: foreign words in it are known as such
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Station:
     """Everything, running."""
@@ -63,8 +67,9 @@ class Station:
         folder = self.books.settings.data_dir.resolve() / "inbox" / platform
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Grounds(
-            store=self.books.store, folder=folder, clock=self.books.clock, words=Words,
+            store=self.books.store, folder=folder, clock=self.books.clock, words=SAID,
             operators=frozenset(map(Identity, self.books.settings.operators)), office=self.intake,
+            reachable=self.relay.reachable,
             pace=self.books.settings.rhythm(), pages=self.links if public else None, mount=mount if public else None,
         )  # fmt: skip
 
@@ -120,7 +125,7 @@ def _built(
     spool = Spool(settings.data_dir.resolve() / "spool")
     shown = Shown(store)
     relay = Relay(
-        store, shown, couriers, Words, settings.rhythm(), clock, spool.root, simulated=settings.simulated
+        store, shown, couriers, SAID, settings.rhythm(), clock, spool.root, simulated=settings.simulated
     )  # fmt: skip
     workshop = ChildWorkshop(spool.root)
     engine = LocalEngine(
@@ -133,6 +138,7 @@ def _built(
         store=store, clock=clock, dice=open_books.dice, provider=provider, workshop=workshop,
         ledger=open_books.ledger, accounts=open_books.accounts, catalogue=open_books.catalogue,
         drafts=Drafts(store, clock), spool=spool, house=house, tariff=settings.tariff(), engine=engine, hint=relay.wake,
+        pace=settings.rhythm(),
         terms=Terms(
             quote_life=timedelta(minutes=settings.quote_minutes), jobs_per_person=settings.max_jobs_per_person
         ),
@@ -142,7 +148,7 @@ def _built(
         house=house, retention=Retention(store=store, clock=clock, spool=spool),
     )  # fmt: skip
     desk = Desk(
-        intake, couriers, Words, clock,
+        intake, couriers, SAID, clock,
         Premises(
             spool=spool.root, tariff=settings.tariff(), publish=settings.default_publish, simulated=settings.simulated,
             pace=settings.rhythm(),

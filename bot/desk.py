@@ -144,7 +144,7 @@ class Desk:
         words, office = visit.words, self._office
         match effect:
             case Tell(key, facts):
-                return phrases.sentence(words.say(key, **facts))
+                return phrases.sentence(words.say(key, **phrases.plain(facts, words)))
             case Aside(name):
                 return hello.aside_card(words, name)
             case Refuse(code, facts):

@@ -68,6 +68,7 @@ class Grounds:
     pages: Pages | None = None  # None: no PUBLIC_URL
     mount: Mount | None = None  # for a webhook below PUBLIC_URL; None as `pages`
     operators: frozenset[Identity] = frozenset()
+    reachable: Callable[[str, str], None] | None = None  # (platform, chat): they let us in again
     office: Office | None = None  # to look things up in while somebody types; what is to happen goes through `hear`
     pace: Pace = field(default_factory=Pace)
 

@@ -71,6 +71,14 @@ class Relay:
         """Something was saved: look now. Losing this call costs one poll."""
         self._hint.set()
 
+    def reachable(self, platform: str, chat: str) -> None:
+        """This person can be written to again: what was kept from them is told now."""
+        for thread in self._threads.values():
+            where = thread.job.address
+            if (where.platform, where.chat) == (platform, chat) and thread.showing.unreachable:
+                thread.showing = replace(thread.showing, unreachable=False, digest="")
+        self._hint.set()
+
     async def run(self) -> None:
         """Watch and tell until cancelled. A store or courier that fails costs a pause, never another job's message."""
         self._mark = _ms(self._clock.now() - BACK)
@@ -167,7 +175,7 @@ class Relay:
             now = replace(now, message=message)
         except Unreachable:
             log.info("person-unreachable", job=job.id, platform=job.address.platform)
-            now = replace(now, unreachable=True)
+            now = replace(now, unreachable=True, final=False)  # they may come back within a week
         thread.showing = await self._shown.keep(now)
 
     async def _progress(self, job: JobId) -> Progress | None:

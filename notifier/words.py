@@ -34,13 +34,18 @@ class Unspoken(Exception):
 
 
 class Words:
-    """One language. `strict` (tests) raises Unspoken where life falls back: to English, then to the key itself."""
+    """One language. `strict` (tests) raises Unspoken where life falls back: to English, then to the key itself.
 
-    def __init__(self, locale: str = HOME, *, strict: bool = False) -> None:
+    `marked`: foreign words in a sentence stand between U+2068 and U+2069, so that a chat platform can show them as
+    letters that neither link nor call anybody. They cannot hold these marks themselves: `line` drops them.
+    """
+
+    def __init__(self, locale: str = HOME, *, strict: bool = False, marked: bool = False) -> None:
         self.locale = spoken(locale)
         self._babel = Locale.parse(self.locale, sep="-")
         self._bundles = tuple(dict.fromkeys((_bundle(self.locale), _bundle(HOME))))
         self._strict = strict
+        self._marked = marked
 
     def say(self, key: str, /, **facts: Fact) -> str:
         """The message `key` ("name" or "name.attribute") with its blanks filled. Whole numbers also choose plurals."""
@@ -77,7 +82,12 @@ class Words:
         return f"{said} ({', '.join(f'{name}: {fact}' for name, fact in plain.items())})" if plain else said
 
     def finding(self, found: Finding) -> str:
-        return self.say(f"finding-{found.code}", **{"name": line(found.name, 60), **self._plain(found.facts)})
+        return self.say(f"finding-{found.code}", **{"name": self.foreign(found.name, 60), **self._plain(found.facts)})
+
+    def foreign(self, said: str, most: int = 200) -> str:
+        """Somebody else's words for a sentence of ours: one clean line, marked as theirs."""
+        clean = line(said, most)
+        return f"\u2068{clean}\u2069" if self._marked and clean else clean
 
     def points(self, n: Points | int) -> str:
         return self.say("points", n=int(n))
@@ -126,7 +136,7 @@ class Words:
 
     def _blank(self, fact: Fact) -> Fact:
         if isinstance(fact, str):
-            return line(fact)
+            return self.foreign(fact)
         return self.number(fact) if isinstance(fact, float) else fact
 
 

@@ -9,7 +9,6 @@ from notifier.card import Button, Card
 from notifier.words import Words
 from pipeline.domain.dataset import FEWEST, Picture
 from pipeline.domain.draft import Draft
-from pipeline.domain.text import line
 
 SMALLEST: Final = 3  # pictures named as the worst
 ORDINAL: Final = 4  # digits: more than any draft has pictures
@@ -82,7 +81,7 @@ def _smallest(pictures: Sequence[Picture], words: Words) -> list[str]:
 
 def _picture(n: int, picture: Picture, words: Words) -> str:
     size = f"{picture.width} × {picture.height}"
-    return words.say("chat-draft-picture", ordinal=n, size=size, name=line(picture.name, 60))
+    return words.say("chat-draft-picture", ordinal=n, size=size, name=words.foreign(picture.name, 60))
 
 
 def _sides(pictures: Sequence[Picture]) -> str:

@@ -36,6 +36,10 @@ def pressed_cancel(job: str, _known: Known) -> tuple[Effect, ...]:
     return (MakeWish(Wish.CANCEL, _pressed(job), aloud=False),)
 
 
+def pressed_keep(job: str, _known: Known) -> tuple[Effect, ...]:
+    return (MakeWish(Wish.KEEP, _pressed(job), aloud=False),)
+
+
 COMMANDS: Final[Mapping[str, Callable[[Sequence[str], Known], tuple[Effect, ...]]]] = {
     "status": status,
     "jobs": jobs,
@@ -45,6 +49,7 @@ COMMANDS: Final[Mapping[str, Callable[[Sequence[str], Known], tuple[Effect, ...]
 BUTTONS: Final[Mapping[str, Callable[[str, Known], tuple[Effect, ...]]]] = {
     "stop": pressed_stop,
     "cancel": pressed_cancel,
+    "keep": pressed_keep,
 }
 
 

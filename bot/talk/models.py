@@ -40,7 +40,7 @@ def models_card(found: Sequence[Model], account: AccountId, words: Words) -> Car
 def model_card(one: Model, words: Words, spool: Path) -> Card:
     """One model: how to call it in a prompt, where it is, how it was trained. `spool`: where our files are."""
     return Card(
-        title=one.name or one.slug,
+        title=words.foreign(one.name) or one.slug,
         lines=(
             words.say("chat-model-use", tag=f"<lora:{one.slug}:0.8>", trigger=one.trigger),
             *([words.say("chat-model-incomplete", step=words.number(one.step))] if one.incomplete else []),

@@ -10,7 +10,6 @@ from notifier.card import Card
 from notifier.words import Words
 from pipeline.domain.ledger import Balance, Capture, Deposit, Entry, Hold, Refund, Release
 from pipeline.domain.money import Tariff
-from pipeline.domain.text import line
 
 
 def balance(_words: Sequence[str], _known: Known) -> tuple[Effect, ...]:
@@ -51,7 +50,9 @@ def _what(entry: Entry, words: Words) -> str:
     match command:
         case Deposit(source=source):
             known = words.knows(f"chat-source-{source}")
-            return words.say(f"chat-source-{source}" if known else "chat-receipt-deposit", source=line(source, 40))
+            return words.say(
+                f"chat-source-{source}" if known else "chat-receipt-deposit", source=words.foreign(source, 40)
+            )
         case Hold(job=job):
             return words.say("chat-receipt-hold", job=job)
         case Capture(hold=hold) | Release(hold=hold):

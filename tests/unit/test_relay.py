@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from notifier.ports import Courier, Unreachable
+from notifier.ports import Courier, Later, Unreachable
 from notifier.relay import Relay
 from notifier.shown import Shown
 from notifier.words import Words
@@ -210,6 +210,44 @@ def test_a_person_who_stays_unreachable_is_left_alone_for_good() -> None:
 
     run(life())
     assert len(chat.fails) == 98
+
+
+def test_a_person_who_comes_back_is_told_the_end_that_was_kept_from_them() -> None:
+    chat, store = Chat(fails=[Unreachable()] * 2), MemoryStore()
+
+    async def life() -> None:
+        relay = relay_of(store, {"memory": chat})
+        async with running(relay):
+            job = await save(store, ordered())
+            await asyncio.sleep(10)
+            await save(store, cancelled(job))
+            await asyncio.sleep(10)
+            relay.reachable("memory", "somebody else")
+            await asyncio.sleep(10)
+            assert chat.calls == []
+            relay.reachable("memory", "7")
+            await asyncio.sleep(10)
+
+    run(life())
+    assert [card.final for _, _, card in chat.calls] == [True]
+
+
+def test_an_edit_that_is_not_due_is_asked_for_again_with_what_is_true_by_then() -> None:
+    chat, store = Chat(), MemoryStore()
+
+    async def life() -> None:
+        async with running(relay_of(store, {"memory": chat})):
+            job = await save(store, ordered())
+            await asyncio.sleep(10)
+            chat.fails = [Later(3.0)] * 3
+            job = await save(store, reached(job, Stage.RENT))
+            await asyncio.sleep(3)
+            await save(store, reached(job, Stage.WAIT))
+            await asyncio.sleep(30)
+
+    run(life())
+    assert chat.fails == []
+    assert ["Step 3 of" in " ".join(card.lines) for _, _, card in chat.calls] == [False, True]
 
 
 def test_a_courier_that_stumbles_is_asked_again_and_stops_nobody_elses_message() -> None:

@@ -30,7 +30,7 @@ class Configured(Protocol):
 
 
 def build(settings: object) -> Telegram | None:
-    """The platform, where it is on. Raises OperatorFault("telegram-token") for a token that cannot be one."""
+    """The platform, where it is on."""
     found = cast("Configured", settings)
     if NAME not in found.spoken or found.telegram_token is None:
         return None

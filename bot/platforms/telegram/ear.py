@@ -57,6 +57,8 @@ class Attendant:
                 await self._memory.move(chat, to)
             case Reach(chat, is_open):
                 log.info("telegram-reach", chat=chat, open=is_open)
+                if is_open and self._grounds.reachable is not None:
+                    self._grounds.reachable("telegram", str(chat))
             case Masked():
                 await self._masked(heard)
             case Remark() if heard.query:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -21,7 +21,7 @@ from aiogram.types import FSInputFile, InlineKeyboardButton, InlineKeyboardMarku
 from bot.platforms.telegram import pen
 from bot.platforms.telegram.memory import Memory
 from bot.platforms.telegram.pace import Gate, Rank, Rhythm
-from bot.platforms.telegram.wire import UPLOAD_SECONDS, Gone, Moved, Same, TooBig, Wait, Wire
+from bot.platforms.telegram.wire import UPLOAD_SECONDS, Gone, Moved, OtherKind, Same, TooBig, Wait, Wire
 from notifier.card import Button, Card
 from notifier.ports import Later, MessageId
 from pipeline.domain.faults import OperatorFault
@@ -32,6 +32,8 @@ DATA_MOST: Final = 64  # bytes of a button's action
 ROW: Final = 2  # buttons side by side; the first stands alone when they are odd
 TRIES: Final = 6  # of one message that Telegram asked to wait with, or moved
 
+UNSEEN: Final = "?"  # a picture, but not which
+
 log = structlog.get_logger()
 T = TypeVar("T")
 
@@ -41,7 +43,7 @@ class Sent:
     """One message of ours: its number, and which picture is in it. Written as a MessageId, so nothing is remembered."""
 
     number: int
-    picture: str = ""  # "" for text; "?" for one we did not see
+    picture: str = ""  # "" for text
 
     @classmethod
     def read(cls, message: MessageId) -> "Sent":
@@ -125,6 +127,10 @@ class Mouth:
             await self._said(place.chat, rank, lambda chat: self._edit(chat, card, sent, picture))
         except Same:
             return now
+        except OtherKind:
+            if sent.picture == UNSEEN:
+                return await self._send(place, card)
+            return await self._edited(place, card, replace(sent, picture="" if sent.picture else UNSEEN))
         except Gone:
             return await self._send(place, card)
         return now
@@ -165,8 +171,8 @@ class Mouth:
         if button.action.startswith("private:"):
             link = f"https://t.me/{self._username}?start={button.action.partition(':')[2]}"
             return InlineKeyboardButton(text=button.label, url=link)
-        if button.link and button.app and chat > 0:
-            return InlineKeyboardButton(text=button.label, web_app=WebAppInfo(url=button.link))
+        if button.link.startswith("https:") and button.app and chat > 0:  # it proves by itself who opens it
+            return InlineKeyboardButton(text=button.label, web_app=WebAppInfo(url=button.link.partition("#")[0]))
         if button.link:
             return InlineKeyboardButton(text=button.label, url=button.link)
         assert len(button.action.encode()) <= DATA_MOST, button.action

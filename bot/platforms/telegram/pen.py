@@ -66,15 +66,19 @@ def units(text: str) -> int:
 
 
 def _blocks(card: Card) -> list[Block]:
-    blocks = [Block((Bit(MARK.get(card.tone, "") + _plain(card.title), "b"),))] if card.title else []
+    blocks = [Block((Bit(MARK.get(card.tone, "")), *_bold(card.title)))] if card.title else []
     blocks += [Block(bits(line)) for line in card.lines if line]
     if card.bar is not None:
         full = round(BAR * max(0.0, min(1.0, card.bar)))
-        blocks.append(Block((Bit(f"{'▰' * full}{'▱' * (BAR - full)} {_plain(card.bar_label)}".rstrip()),)))
+        blocks.append(Block((Bit(f"{'▰' * full}{'▱' * (BAR - full)} "), *bits(card.bar_label))))
     for n, (label, value) in enumerate(card.fields):
-        named = Bit(_plain(label) + ("" if label.startswith("/") else ":"), "" if label.startswith("/") else "b")
-        blocks.append(Block((named, Bit(" "), *bits(value)), "\n" if n else "\n\n"))
+        named = bits(label) if label.startswith("/") else (*_bold(label), Bit(":", "b"))
+        blocks.append(Block((*named, Bit(" "), *bits(value)), "\n" if n else "\n\n"))
     return blocks
+
+
+def _bold(said: str) -> tuple[Bit, ...]:
+    return tuple(replace(bit, tag=bit.tag or "b") for bit in bits(said))
 
 
 def bits(said: str) -> tuple[Bit, ...]:
@@ -95,10 +99,6 @@ def _ours(text: str) -> list[Bit]:
         found += [Bit(text[at : match.start()]), Bit(match[0], "code")]
         at = match.end()
     return [*found, Bit(text[at:])]
-
-
-def _plain(text: str) -> str:
-    return clean(text, len(text) + 1)
 
 
 def _fitting(blocks: Sequence[Block], most: int) -> list[Block]:

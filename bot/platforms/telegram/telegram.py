@@ -11,7 +11,7 @@ import structlog
 from aiogram.methods import DeleteWebhook
 from pydantic import ValidationError
 
-from bot.platforms.telegram import menu
+from bot.platforms.telegram import menu, webhook
 from bot.platforms.telegram.ear import Attendant
 from bot.platforms.telegram.hearing import KINDS
 from bot.platforms.telegram.inbox import Inbox
@@ -20,7 +20,7 @@ from bot.platforms.telegram.memory import Memory
 from bot.platforms.telegram.mouth import Mouth
 from bot.platforms.telegram.pace import Gate, Rhythm
 from bot.platforms.telegram.wire import RawUpdates, Rival, Wait, Wire
-from bot.ports import Grounds, Hear
+from bot.ports import Grounds, Hear, Refused
 from notifier.card import Card
 from notifier.ports import MessageId, Unreachable
 from pipeline.domain.faults import OperatorFault
@@ -54,101 +54,105 @@ class Telegram:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._wire = Wire(config.token, config.api_url, config.local_dir)
         self._gate = Gate()
-        self._mouth: asyncio.Future[Mouth] | None = None
-        self._over = False
+        self._mouth: Mouth | None = None
+        self._opened = asyncio.Event()
         logging.getLogger("aiogram").setLevel(logging.WARNING)
 
     # --- ear
 
     async def run(self, hear: Hear, grounds: Grounds) -> None:
-        """Ear.run: poll until cancelled, then let what is in hand be answered."""
-        memory = Memory(grounds.store)
+        """Ear.run: take updates in until cancelled, then let what is in hand be answered."""
+        memory, refusal = Memory(grounds.store), list[Refused]()
+        wire = Wire(self._config.token, self._config.api_url, self._config.local_dir)
         try:
-            me = await self._introduced()
-            mouth = Mouth(self._wire, self._gate, Rhythm(self._config.pace), memory, me)
-            self._opened().set_result(mouth)
+            me = await _introduced(wire)
+            self._mouth = mouth = Mouth(wire, self._gate, Rhythm(self._config.pace), memory, me)
+            self._opened.set()
             async with asyncio.TaskGroup() as group:
-                lanes = Lanes(group)
-                inbox = Inbox(grounds.store, grounds.clock, self._wire.bot.id)
-                attendant = Attendant(hear=hear, grounds=grounds, wire=self._wire, memory=memory, mouth=mouth, me=me)
+                lanes, inbox = Lanes(group), Inbox(grounds.store, grounds.clock, wire.bot.id)
+                attendant = Attendant(hear=hear, grounds=grounds, wire=wire, memory=memory, mouth=mouth, me=me)
                 desk = Reception(inbox, lanes, attendant)
                 chores = [
-                    group.create_task(menu.set_up(self._wire, memory, grounds.words)),
+                    group.create_task(menu.set_up(wire, memory, grounds.words)),
                     group.create_task(_swept(inbox)),
                 ]
                 try:
                     await desk.open()
-                    await self._poll(desk)
+                    await self._listen(wire, desk, grounds)
+                except Refused as refused:  # a group would wrap it
+                    refusal.append(refused)
                 finally:
                     for chore in chores:
                         chore.cancel()
                     await lanes.drain(DRAIN_SECONDS)
         finally:
-            self._over = True
-            await self._wire.close()
+            self._opened.clear()
+            await wire.close()
+        for refused in refusal:
+            raise refused
 
-    async def _introduced(self) -> str:
-        """Our user name at Telegram, as soon as it answers. Raises OperatorFault("telegram-token")."""
-        pause = PAUSE
-        while True:
-            try:
-                return (await self._wire.me()).username or ""
-            except OperatorFault as fault:
-                if fault.code == "telegram-token":
-                    raise
-                log.warning("telegram-down", code=fault.code, **fault.facts)
-            except Wait as wait:
-                pause = wait.seconds
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
-
-    async def _poll(self, desk: "Reception") -> None:
-        """Ask for updates for ever. One is acknowledged by the next question, when it is stored already."""
-        pause, offset, greeted = PAUSE, None, False
-        while True:
-            try:
-                if not greeted:  # a webhook that is still set would keep updates from us
-                    await self._wire.call(DeleteWebhook())
-                    greeted = True
-                asked = RawUpdates(offset=offset, timeout=POLL_SECONDS, allowed_updates=list(KINDS))
-                for update in await self._wire.call(asked, POLL_SECONDS + PATIENCE):
-                    await desk.take(update)
-                    offset = int(update["update_id"]) + 1
-                pause = PAUSE
-                continue
-            except Wait as wait:
-                pause = wait.seconds
-            except Rival:  # stop-then-start, never two at once
-                log.warning("telegram-rival")
-            except OperatorFault as fault:
-                log.warning("telegram-deaf", code=fault.code, **fault.facts)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+    async def _listen(self, wire: Wire, desk: "Reception", grounds: Grounds) -> None:
+        if not self._config.secret:
+            await _poll(wire, desk)
+        elif grounds.mount is None:
+            raise Refused("telegram-no-pages")
+        else:
+            await webhook.serve(wire, desk.take, grounds.mount, self._config.public_url, self._config.secret)
 
     # --- mouth
 
     async def show(self, to: Address, card: Card, over: MessageId | None) -> MessageId:
         """Courier.show."""
-        mouth = await self._speaking()
-        return await mouth.show(to, card, over)
+        return await (await self._speaking()).show(to, card, over)
 
     async def send_file(self, to: Address, file: Path, caption: str) -> None:
         """Courier.send_file. Raises TooBig for what Telegram does not carry."""
-        mouth = await self._speaking()
-        await mouth.send_file(to, file, caption)
+        await (await self._speaking()).send_file(to, file, caption)
 
     async def _speaking(self) -> Mouth:
-        """The mouth, once there is one. After the end nothing is said: whoever tries is about to be cancelled, too."""
-        if self._over:
-            await asyncio.Event().wait()
-        return await asyncio.shield(self._opened())
-
-    def _opened(self) -> "asyncio.Future[Mouth]":
-        if self._mouth is None:
-            self._mouth = asyncio.get_running_loop().create_future()
+        """The mouth, while there is one. After the end nothing is said: who waits here is about to be cancelled."""
+        await self._opened.wait()
+        assert self._mouth is not None
         return self._mouth
+
+
+async def _introduced(wire: Wire) -> str:
+    """Our user name at Telegram, as soon as it answers. Raises Refused."""
+    pause = PAUSE
+    while True:
+        try:
+            return (await wire.me()).username or ""
+        except OperatorFault as fault:
+            log.warning("telegram-down", code=fault.code, **fault.facts)
+        except Wait as wait:
+            pause = wait.seconds
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+async def _poll(wire: Wire, desk: "Reception") -> None:
+    """Ask for updates for ever. One is acknowledged by the next question, when it is stored already."""
+    pause, offset, greeted = PAUSE, None, False
+    while True:
+        try:
+            if not greeted:  # a webhook that is still set would keep updates from us
+                await wire.call(DeleteWebhook())
+                greeted = True
+            asked = RawUpdates(offset=offset, timeout=POLL_SECONDS, allowed_updates=list(KINDS))
+            for update in await wire.call(asked, POLL_SECONDS + PATIENCE):
+                await desk.take(update)
+                offset = int(update["update_id"]) + 1
+            pause = PAUSE
+            continue
+        except Wait as wait:
+            pause = wait.seconds
+        except Rival:  # stop-then-start, never two at once
+            log.warning("telegram-rival")
+        except OperatorFault as fault:
+            log.warning("telegram-deaf", code=fault.code, **fault.facts)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
 
 
 class Reception:

@@ -29,6 +29,7 @@ from aiogram.methods import GetFile, GetMe, TelegramMethod
 from aiogram.types import User
 from aiogram.utils.token import TokenValidationError
 
+from bot.ports import Refused
 from notifier.ports import Unreachable
 from pipeline.domain.faults import OperatorFault
 from pipeline.domain.text import line
@@ -73,6 +74,10 @@ class Gone(Exception):
     """The message is not there any more."""
 
 
+class OtherKind(Exception):
+    """It is a picture where we took it for text, or the other way round."""
+
+
 class Rival(Exception):
     """Somebody else asks for this bot's updates."""
 
@@ -96,7 +101,7 @@ class Wire:
     """Calls out; every foreign exception is translated here, and none of ours holds the token."""
 
     def __init__(self, token: str, base: str, local: Path | None = None) -> None:
-        """`local`: where the files of a Bot API server in local mode are. Raises OperatorFault("telegram-token")."""
+        """`local`: where the files of a Bot API server in local mode are. Raises Refused."""
         server = TelegramAPIServer.from_base(base, is_local=local is not None)
         try:
             self.bot = Bot(
@@ -105,7 +110,7 @@ class Wire:
                 default=DefaultBotProperties(parse_mode="HTML", link_preview_is_disabled=True),
             )
         except TokenValidationError:
-            raise OperatorFault("telegram-token") from None
+            raise Refused("telegram-bad-token") from None
         self._local = local
 
     @property
@@ -121,7 +126,7 @@ class Wire:
         return await self.call(GetMe())
 
     async def call(self, method: TelegramMethod[T], seconds: int = CALL_SECONDS) -> T:
-        """Call `method`. Raises Wait, Moved, Same, Gone, Rival, TooBig, Unreachable, OperatorFault("telegram-...")."""
+        """Call `method`. Raises what this file declares, Unreachable, OperatorFault("telegram-...")."""
         try:
             return await self.bot(method, request_timeout=seconds)
         except AiogramError as error:
@@ -196,9 +201,9 @@ def _translated(error: AiogramError) -> Exception:  # noqa: C901, PLR0911, PLR09
         case TelegramConflictError():
             return Rival()
         case TelegramUnauthorizedError():
-            return OperatorFault("telegram-token")
-        case TelegramNotFound() if "message" not in said:
-            return OperatorFault("telegram-token")  # an unknown bot is a path that does not exist
+            return Refused("telegram-bad-token")
+        case TelegramNotFound() if said == "not found":  # an unknown bot is a path that does not exist
+            return Refused("telegram-bad-token")
         case TelegramBadRequest() | TelegramNotFound():
             for why, meaning in _REFUSALS.items():
                 if why in said:
@@ -216,6 +221,8 @@ def _translated(error: AiogramError) -> Exception:  # noqa: C901, PLR0911, PLR09
 
 _REFUSALS: Final[Mapping[str, type[Exception]]] = {
     "message is not modified": Same,
+    "no text in the message to edit": OtherKind,
+    "no caption in the message to edit": OtherKind,
     "file is too big": TooBig,
     **dict.fromkeys(GONE, Gone),
     **dict.fromkeys(NOBODY, Unreachable),
