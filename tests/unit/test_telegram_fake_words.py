@@ -79,7 +79,7 @@ def test_text_becomes_a_picture_with_a_caption_and_never_text_again() -> None:
         assert (ann.heard[0].text, ann.heard[0].picture, ann.heard[0].marks) == ("b", True, (("italic", "b"),))
         assert "no text" in await refused(bot.edit_message_text("c", **where))
         await bot.edit_message_caption(caption="c", **where)
-        assert ann.heard[0].edits == 2
+        assert (ann.heard[0].text, ann.heard[0].picture, ann.heard[0].edits) == ("c", True, 2)
 
     play(scenario)
 

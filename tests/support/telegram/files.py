@@ -1,7 +1,6 @@
 """Files as Telegram keeps them: a new file_id each time it is named, one file_unique_id for good, links that expire."""
 
 import mimetypes
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -129,7 +128,7 @@ class Files:
 
     def _laid(self, path: str, data: bytes) -> Path:
         assert self.local is not None
-        target = self.local / re.sub(r"[:]", "~", self.token) / path
+        target = self.local / self.token / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
         return target

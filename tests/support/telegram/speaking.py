@@ -91,7 +91,8 @@ class Speaking:
         message = self._edited(call)
         if content(message.wire) is None:
             raise bad("there is no caption in the message to edit")
-        return self._changed(call, message, self._caption(call))
+        media = {key: message.wire[key] for key in MEDIA if key in message.wire}
+        return self._changed(call, message, {**media, **self._caption(call)})
 
     def edit_media(self, call: Call) -> dict[str, Any]:
         """Text may become a file, a file another one. Nothing becomes text again."""
