@@ -217,9 +217,10 @@ function row(item) {
   part("progress").setAttribute("aria-label", item.file.name);
   part("button").setAttribute("aria-label", say("remove", { name: item.file.name }));
   part("button").onclick = () => {
-    const next = made.nextElementSibling ?? made.previousElementSibling;
+    const there = [...$("list").querySelectorAll("button")].filter((button) => button.checkVisibility());
+    const at = there.indexOf(part("button"));
     discard(item);
-    (next?.querySelector("button") ?? $("pick")).focus();
+    (there[at + 1] ?? there[at - 1] ?? $("pick")).focus(); // where the hand is, for who uses none
   };
   part(".thumb").append((/\.(\w{1,4})$/.exec(item.file.name)?.[1] ?? "").toUpperCase());
   $("list").append(made);
