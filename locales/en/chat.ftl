@@ -16,6 +16,7 @@ chat-unknown-command = I do not know { $command }. /help lists what I can do.
 chat-button-gone = That button no longer does anything. /jobs and /models show what is there.
 chat-aside = I answer that where only you can read it.
 chat-button-aside = Open our chat
+chat-button-upload = Open the upload page
 
 ## Quote
 
@@ -49,6 +50,7 @@ chat-button-change = Change
 chat-button-decline = Cancel
 chat-change = Send /train again with what should be different, for example: /train steps=1500. Your pictures and the other options stay. The last order was: { $last }
 chat-declined = Not started, and nothing charged. Your pictures stay in the draft: /train asks for a new price.
+chat-started = Started. Its own message tells how it goes; /status shows it, too.
 chat-already-started = That training was already started. /status shows it, /stop and /cancel end it.
 
 ## Draft
@@ -82,6 +84,7 @@ chat-jobs-none = You have not trained anything yet. Send pictures or a zip, then
 chat-jobs-hint = /status and an id shows one of them.
 chat-jobs-row = { $slug }: { $state }, { $steps } steps, ordered { $ago } ago
 chat-wish-stop = Stopping { $slug }: what is trained so far is saved, and you pay for what ran.
+chat-wish-keep = { $slug } goes on.
 chat-wish-cancel = Cancelling { $slug }: the machine is given back, and you pay only what it measurably cost.
 
 ## Models

@@ -13,19 +13,21 @@ from aiogram.methods import AnswerCallbackQuery
 from aiogram.types import Update
 
 from bot.platforms.telegram import hearing
-from bot.platforms.telegram.hearing import Attached, Heard, Masked, Migrated, Reach, Remark
+from bot.platforms.telegram.hearing import Attached, Heard, Masked, Migrated, Reach, Remark, Replied
 from bot.platforms.telegram.lanes import Place
 from bot.platforms.telegram.memory import Memory
 from bot.platforms.telegram.mouth import Mouth
+from bot.platforms.telegram.replies import Asked, Replies
 from bot.platforms.telegram.wire import TooBig, Wait, Wire
 from bot.ports import Grounds, Hear, Said
 from bot.talk.dialogue import COMMANDS, GROUP
-from notifier.card import Card, Tone
+from notifier.card import Button, Card, Tone
 from notifier.ports import Unreachable
 from pipeline.domain.faults import Fact, OperatorFault
 from pipeline.domain.job import Address
 
 TRIES, PAUSE = 3, 1.0  # of one file
+ALLOW: Final = "allow"  # the one button that is ours alone: it is about a message, not about a job
 DRAFTING: Final = frozenset({"train", "dataset", "upload"})  # commands about the files sent before them
 ENTRANCES: Final = frozenset(COMMANDS) - {"stop", "cancel"}  # what a link from outside may say for somebody
 
@@ -35,9 +37,12 @@ log = structlog.get_logger()
 class Attendant:
     """Handles one update after the other; knows the platform's manners, none of the dialogue."""
 
-    def __init__(self, *, hear: Hear, grounds: Grounds, wire: Wire, memory: Memory, mouth: Mouth, me: str) -> None:
+    def __init__(
+        self, *, hear: Hear, grounds: Grounds, wire: Wire, memory: Memory, replies: Replies, mouth: Mouth, me: str
+    ) -> None:
+        """`me`: our user name, which commands may carry."""
         self._hear, self._grounds, self._wire = hear, grounds, wire
-        self._memory, self._mouth, self._me = memory, mouth, me
+        self._memory, self._replies, self._mouth, self._me = memory, replies, mouth, me
 
     def heard(self, update: Mapping[str, Any]) -> Heard | None:
         """What `update` says. Raises pydantic.ValidationError."""
@@ -71,6 +76,11 @@ class Attendant:
     # --- buttons
 
     async def _pressed(self, remark: Remark, place: Place) -> None:
+        verb, _, nonce = remark.pressed.partition(":")
+        if verb == ALLOW:
+            async with place.button():
+                await self._allowed(remark, nonce, place)
+            return
         await self._answer(remark.query)
         said = Said(
             identity=remark.identity, address=remark.address, pressed=remark.pressed, message=remark.message,
@@ -95,24 +105,72 @@ class Attendant:
         if remark.other:
             await self._tell(remark, "telegram-no-picture")
             return
+        if remark.album:
+            await self._replies.seen(remark)
         entered = hearing.ENTERED.fullmatch(remark.text)
         if entered:
             name = entered[1].lower()
             remark = replace(remark, text=f"/{name}" if name in ENTRANCES else "/start")
-        await self._bring(remark, remark.files, place)
+        await self._bring(remark, [*remark.files, *await self._own(remark)], place)
 
     async def _among_others(self, remark: Remark, place: Place) -> None:
         """A group: commands alone are heard. What shows money or a draft is answered where nobody else reads."""
+        if remark.album:
+            await self._replies.seen(remark)
         if not remark.command or not remark.meant_for(self._me):
             return
+        said = Said(identity=remark.identity, address=remark.address, text=remark.text, private=False)
         if remark.command in GROUP:
             async with place.words(after_files=False):
-                await self._hear(Said(
-                    identity=remark.identity, address=remark.address, text=remark.text, private=False
-                ))  # fmt: skip
+                await self._hear(said)
+        elif remark.command == "train" and remark.reply is not None and remark.reply.author != remark.person:
+            await self._ask(remark, remark.reply)
+        else:
+            await self._hear(said)
+            files = [*remark.files, *await self._own(remark)]
+            await self._bring(replace(remark, chat=remark.person, thread=None), files, place)
+
+    # --- replies to pictures
+
+    async def _own(self, remark: Remark) -> Sequence[Attached]:
+        """The pictures of the message this answers, if they are this person's own."""
+        reply = remark.reply
+        if remark.command != "train" or reply is None or reply.author != remark.person:
+            return ()
+        return await self._replies.album(remark.chat, reply.album, remark.person) or reply.files
+
+    async def _ask(self, remark: Remark, reply: Replied) -> None:
+        """Somebody else's pictures: nothing is taken, their owner is asked where both can read it."""
+        if reply.author is None:
+            await self._tell(remark, "telegram-masked-pictures")
             return
-        await self._hear(Said(identity=remark.identity, address=remark.address, text=remark.text, private=False))
-        await self._bring(replace(remark, chat=remark.person, thread=None), remark.files, place)
+        files = await self._replies.album(remark.chat, reply.album, reply.author) or reply.files
+        nonce = await self._replies.ask(
+            Asked(owner=reply.author, asker=remark.person, locale=remark.locale, text=remark.text, files=files)
+        )
+        words = self._grounds.words(remark.locale)
+        said = words.say("telegram-ask", asker=words.foreign(remark.name), owner=words.foreign(reply.name))
+        allow = Button(words.say("telegram-button-allow"), f"{ALLOW}:{nonce}")
+        await self._mouth.show(remark.address, Card(title="", lines=(said,), buttons=(allow,), final=True), None)
+
+    async def _allowed(self, remark: Remark, nonce: str, place: Place) -> None:
+        """The owner said yes: it is done as the asker wanted. Anybody else hears what a button of nothing says."""
+        asked = await self._replies.asked(nonce, remark.person)
+        words = self._grounds.words(remark.locale)
+        if asked is None:
+            await self._answer(remark.query, words.say("chat-button-gone"))
+            return
+        await self._answer(remark.query)
+        card = Card(title="", lines=(words.say("telegram-allowed"),), final=True)
+        aside = Button(words.say("chat-button-aside"), "private:train")
+        await self._mouth.show(remark.address, replace(card, buttons=(aside,)), remark.message)
+        asker = Remark(
+            person=asked.asker, name="", chat=asked.asker, locale=asked.locale, text=asked.text, files=asked.files
+        )
+        await self._bring(asker, asked.files, place)
+        await self._replies.settle(nonce)
+
+    # --- files
 
     async def _masked(self, masked: Masked) -> None:
         if hearing.COMMAND.match(masked.text):
@@ -168,12 +226,19 @@ class Attendant:
             if left:
                 await asyncio.sleep(pause)
                 pause *= 2
-        await self._tell(remark, "telegram-not-fetched", name=file.name)
+        await self._tell(remark, "telegram-not-fetched", name=self._grounds.words(remark.locale).foreign(file.name, 60))
         return None
 
     async def _too_big(self, remark: Remark, file: Attached) -> None:
-        """Say so early, with the ways that work."""
-        await self._tell(remark, "telegram-too-big", name=file.name, most=self._wire.most >> 20)
+        """Say so early, with the ways that work: our page first."""
+        words, pages = self._grounds.words(remark.locale), self._grounds.pages
+        facts: dict[str, Fact] = {"name": words.foreign(file.name, 60), "most": self._wire.most >> 20}
+        card = Card(title="", lines=(words.say("telegram-too-big", **facts),), tone=Tone.BAD, final=True)
+        if pages is not None:
+            link = await pages.upload_link(remark.identity, remark.alone, f"https://t.me/{self._me}")
+            page = Button(words.say("chat-button-upload"), "", link=link, app=True)
+            card = replace(card, lines=(words.say("telegram-too-big-page", **facts),), buttons=(page,))
+        await self._mouth.show(remark.alone, card, None)
 
     async def _tell(self, remark: Remark, key: str, **facts: Fact) -> None:
         await self._show(remark.address, key, **facts)

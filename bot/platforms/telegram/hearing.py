@@ -184,9 +184,9 @@ def _replied(message: Message | None) -> Replied | None:
     if message is None:
         return None
     files, who = _files(message), message.from_user
-    if not files:
+    masked = message.sender_chat is not None or who is None
+    if not files or (who is not None and who.is_bot and not masked):  # pictures that bots showed are nobody's dataset
         return None
-    masked = message.sender_chat is not None or who is None or who.is_bot
     return Replied(
         message=message.message_id,
         author=None if masked or who is None else who.id,

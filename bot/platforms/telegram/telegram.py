@@ -19,6 +19,8 @@ from bot.platforms.telegram.lanes import Lanes, Place
 from bot.platforms.telegram.memory import Memory
 from bot.platforms.telegram.mouth import Mouth
 from bot.platforms.telegram.pace import Gate, Rhythm
+from bot.platforms.telegram.replies import Replies
+from bot.platforms.telegram.shelf import Shelf
 from bot.platforms.telegram.wire import RawUpdates, Rival, Wait, Wire
 from bot.ports import Grounds, Hear, Refused
 from notifier.card import Card
@@ -70,12 +72,15 @@ class Telegram:
             self._mouth = mouth = Mouth(wire, self._gate, Rhythm(self._config.pace), memory, me)
             self._opened.set()
             async with asyncio.TaskGroup() as group:
-                lanes, inbox = Lanes(group), Inbox(grounds.store, grounds.clock, wire.bot.id)
-                attendant = Attendant(hear=hear, grounds=grounds, wire=wire, memory=memory, mouth=mouth, me=me)
+                shelf = Shelf(grounds.store, grounds.clock, wire.bot.id)
+                lanes, inbox, replies = Lanes(group), Inbox(shelf), Replies(shelf)
+                attendant = Attendant(
+                    hear=hear, grounds=grounds, wire=wire, memory=memory, replies=replies, mouth=mouth, me=me
+                )
                 desk = Reception(inbox, lanes, attendant)
                 chores = [
                     group.create_task(menu.set_up(wire, memory, grounds.words)),
-                    group.create_task(_swept(inbox)),
+                    group.create_task(_swept(inbox, replies)),
                 ]
                 try:
                     await desk.open()
@@ -195,10 +200,11 @@ class Reception:
         self._lanes.start(self._attendant.person(heard), work, files=self._attendant.brings_files(heard))
 
 
-async def _swept(inbox: Inbox) -> None:
+async def _swept(inbox: Inbox, replies: Replies) -> None:
     while True:
         try:
             await inbox.sweep()
+            await replies.sweep()
         except OperatorFault as fault:
             log.warning("telegram-sweep", code=fault.code)
         await asyncio.sleep(HOUR)
