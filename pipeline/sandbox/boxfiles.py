@@ -61,6 +61,7 @@ class Build:
     speed: float
     trainer: str = ""
     tflops: float = 165.0  # of its matrix products, as the stub of torch makes them take
+    line: float = 0.0  # bytes a second that its downloads share, here and now; 0: as many as the hub gives
 
 
 def search_path(own: Path) -> str:
@@ -70,8 +71,11 @@ def search_path(own: Path) -> str:
     return ":".join(dict.fromkeys(map(str, places)))
 
 
-def furnish(own: Path, home: Path, build: Build, host_key: str) -> None:
-    """Write the box's own programs into the folder `own`, and what its Python may import into `own`/lib."""
+def furnish(own: Path, home: Path, build: Build, host_key: str, tunnel: int = 0) -> None:
+    """Write the box's own programs into the folder `own`, and what its Python may import into `own`/lib.
+
+    `tunnel`: the port that its curl goes through; 0: straight on.
+    """
     (own / "lib").mkdir(parents=True, exist_ok=True)
     (own / "lib" / "torch.py").write_text(TORCH.format(gpu=build.gpu, flops=build.tflops * 1e12), "utf-8")
     (own / HALFWAY).unlink(missing_ok=True)
@@ -83,6 +87,8 @@ def furnish(own: Path, home: Path, build: Build, host_key: str) -> None:
         "df": df(build, home),
         "ssh-keyscan": f"echo '127.0.0.1 {host_key}'\n",  # its sshd is ours, on another port than it could know
     }
+    if tunnel:
+        scripts["curl"] = f'exec {shlex.quote(shutil.which("curl") or "curl")} -p -x http://127.0.0.1:{tunnel} "$@"\n'
     for name, script in scripts.items():
         (own / name).write_text("#!/bin/sh\n" + script, "utf-8")
         (own / name).chmod(0o755)

@@ -13,6 +13,7 @@ import asyncssh
 from pipeline.sandbox.boxfiles import HALFWAY, BoxFiles, Build, furnish, search_path
 from pipeline.sandbox.boxlife import Processes
 from pipeline.sandbox.boxpipes import Pipes, Session, Terminal
+from pipeline.sandbox.thinline import ThinLine
 
 LOOPBACK: Final = "127.0.0.1"
 ELSEWHERE: Final = "127.0.0.2"  # this machine, too
@@ -79,6 +80,7 @@ class Box:
         self._guests: set[asyncssh.SSHServerConnection] = set()
         self._listening: list[asyncssh.SSHAcceptor] = []
         self._processes: Processes | None = None
+        self._line: ThinLine | None = None
 
     @property
     def host_key(self) -> str:
@@ -97,7 +99,9 @@ class Box:
     async def start(self, onstart: str, secrets: Mapping[str, str], *, shut: bool = False) -> None:
         """Switch on: run `onstart`, which alone sees `secrets`, and let SSH in unless the doors stay `shut`."""
         own = self.home.parent / "bin"
-        furnish(own, self.home, self._build, self.host_key)
+        if self._build.line:
+            self._line = ThinLine(self._build.line)
+        furnish(own, self.home, self._build, self.host_key, await self._line.open() if self._line else 0)
         processes = Processes(self._environment(own), self.home)
         self._processes = processes
         await processes.open()
@@ -200,6 +204,9 @@ class Box:
             guest.abort()
         if self._processes is not None:
             await self._processes.close()
+        if self._line is not None:
+            await self._line.close()
+            self._line = None
         self._release()
         self._sockets = [_reserve(self.port, self.address), _reserve(self.proxy_port)]
 

@@ -1,6 +1,7 @@
 """Our own market client before a market that lies, on real sockets; at the end nothing of ours may live."""
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -34,9 +35,10 @@ class Scene:
         self.market = client.market
         self.arm = client.market.faults.arm
 
-    async def rent(self, label: Label = OURS) -> Machine:
-        """The best offer, asked for once."""
-        offer, *_ = ranked(await self.vast.offers(NEED, fresh=True), NEED)
+    async def rent(self, label: Label = OURS, down: tuple[float, float] = (0, math.inf)) -> Machine:
+        """The best offer, asked for once; of those who claim a line of so many Mbit/s."""
+        best = ranked(await self.vast.offers(NEED, fresh=True), NEED)
+        offer = next(offer for offer in best if down[0] <= offer.down_mbps <= down[1])
         order = RentOrder(label=label, image="ostris/aitoolkit:1", disk_gb=120, onstart="")
         return await self.vast.rent(offer, order, NEED, datetime.now(UTC))  # noqa: TID251  # the market's clock is the wall's
 

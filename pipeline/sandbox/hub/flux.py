@@ -1,120 +1,74 @@
-"""black-forest-labs/FLUX.1-dev at a thousandth of its size: the real names, weights with honest headers."""
+"""FLUX.1 at the hub: dev and schnell, each gated, each holding its weights twice; and schnell's training adapter."""
 
-import json
-import random
-import struct
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
-from pipeline.sandbox.hub.repos import Entry, Repo, Shelf
+from pipeline.sandbox.hub.laying import SCALE, Stock, Weights, pieces, pipeline
+from pipeline.sandbox.hub.laying import lay as _lay
+from pipeline.sandbox.hub.repos import Repo, Shelf
+
+__all__ = ["ADAPTER", "DEV", "ID", "SCALE", "SCHNELL", "lay"]
 
 ID: Final = "black-forest-labs/FLUX.1-dev"
-SCALE: Final = 1000
-DATE: Final = "2024-07-31T21:13:44.000Z"
-TITLE: Final = "FLUX.1 [dev]"
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """One weight file: its real size in bytes, how many tensors, which index names it."""
-
-    path: str
-    size: int
-    tensors: int
-    index: str = ""
-
-
-T_INDEX: Final = "transformer/diffusion_pytorch_model.safetensors.index.json"
-E_INDEX: Final = "text_encoder_2/model.safetensors.index.json"
-WEIGHTS: Final = (  # the single files at the top are the same weights again: a good client leaves them
-    Weights("ae.safetensors", 335_304_388, 244),
-    Weights("flux1-dev.safetensors", 23_802_932_552, 780),
-    Weights("text_encoder/model.safetensors", 246_144_352, 196),
-    Weights("text_encoder_2/model-00001-of-00002.safetensors", 4_994_582_224, 110, E_INDEX),
-    Weights("text_encoder_2/model-00002-of-00002.safetensors", 4_530_066_360, 109, E_INDEX),
-    Weights("transformer/diffusion_pytorch_model-00001-of-00003.safetensors", 9_983_040_304, 330, T_INDEX),
-    Weights("transformer/diffusion_pytorch_model-00002-of-00003.safetensors", 9_949_328_904, 340, T_INDEX),
-    Weights("transformer/diffusion_pytorch_model-00003-of-00003.safetensors", 3_870_584_832, 110, T_INDEX),
-    Weights("vae/diffusion_pytorch_model.safetensors", 167_666_902, 244),
-)
-CLASSES: Final = {
-    "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
-    "text_encoder": ["transformers", "CLIPTextModel"],
-    "text_encoder_2": ["transformers", "T5EncoderModel"],
-    "tokenizer": ["transformers", "CLIPTokenizer"],
-    "tokenizer_2": ["transformers", "T5TokenizerFast"],
-    "transformer": ["diffusers", "FluxTransformer2DModel"],
-    "vae": ["diffusers", "AutoencoderKL"],
-}
+def _weights(whole: str) -> tuple[Weights, ...]:
+    """The single files at the top are the same weights again: a good client leaves them."""
+    return (
+        Weights("ae.safetensors", 335_304_388, 244),
+        Weights(whole, 23_802_932_552, 780),
+        Weights("text_encoder/model.safetensors", 246_144_352, 196),
+        *pieces("text_encoder_2/", "model", (4.994582224, 4.53006636), 219),
+        *pieces("transformer/", "diffusion_pytorch_model", (9.983040304, 9.949328904, 3.870584832), 780),
+        Weights("vae/diffusion_pytorch_model.safetensors", 167_666_902, 244),
+    )
 
 
-def lay(shelf: Shelf) -> Repo:
-    """Put the repo on the shelf, once; answers it. Takes about half a second the first time."""
-    if ID in shelf.repos:
-        return shelf.repos[ID]
-    files: dict[str, Entry] = {}
-    for path, content in _files():
-        lfs = path.endswith((".safetensors", ".model", ".jpg"))
-        files[path] = shelf.entry(shelf.put(content), lfs=lfs)
-    repo = Repo(ID, "66aaa908fc35e079a941470d", private=False, gated=True)
-    shelf.commit(repo, TITLE, dict(sorted(files.items())), DATE)
-    return repo
-
-
-def _files() -> Iterator[tuple[str, bytes]]:
-    indexes: dict[str, dict[str, str]] = {T_INDEX: {}, E_INDEX: {}}
-    for one in WEIGHTS:
-        names = [f"{one.path.partition('.')[0]}.{n}.weight" for n in range(one.tensors)]
-        yield one.path, _weights(one, names)
-        if one.index:
-            indexes[one.index] |= dict.fromkeys(names, one.path.rpartition("/")[2])
-    for path, where in indexes.items():
-        total = sum(one.size for one in WEIGHTS if one.index == path) // SCALE
-        yield path, _json({"metadata": {"total_size": total}, "weight_map": where})
-    yield from ((path, _json(said)) for path, said in _configs().items())
-    yield "README.md", b"---\nlicense: other\nlicense_name: flux-1-dev-non-commercial-license\n---\n\nA stand-in.\n"
-    yield "LICENSE.md", b"The weights in this sandbox are noise. The real ones have a licence of their own.\n"
-    yield ".gitattributes", b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n"
-    yield "tokenizer/merges.txt", b"#version: 0.2\ni n\nt h\n"
-    yield "tokenizer_2/spiece.model", random.Random("spiece").randbytes(792)
-    yield "dev_grid.jpg", random.Random("grid").randbytes(1190)
-
-
-def _configs() -> Mapping[str, Any]:
-    said: dict[str, Any] = {f"{part}/config.json": {"_class_name": CLASSES[part][1]} for part in ("transformer", "vae")}
-    said |= {
-        f"{part}/config.json": {"architectures": [CLASSES[part][1]]} for part in ("text_encoder", "text_encoder_2")
-    }
-    for part in ("tokenizer", "tokenizer_2"):
-        said[f"{part}/tokenizer_config.json"] = {"tokenizer_class": CLASSES[part][1]}
-        said[f"{part}/special_tokens_map.json"] = {"unk_token": "<unk>"}
-    return {
-        **said,
-        "model_index.json": {"_class_name": "FluxPipeline", "_diffusers_version": "0.30.0.dev0", **CLASSES},
-        "scheduler/scheduler_config.json": {"_class_name": CLASSES["scheduler"][1], "shift": 3.0},
-        "tokenizer/vocab.json": {"in": 0, "th": 1},
-        "tokenizer_2/tokenizer.json": {"version": "1.0", "model": {"type": "Unigram"}},
-    }
-
-
-def _json(said: Any) -> bytes:
-    return json.dumps(said, indent=2).encode() + b"\n"
-
-
-def _weights(one: Weights, names: list[str]) -> bytes:
-    """A valid safetensors file of exactly `size / SCALE` bytes: the header is padded to make it fit.
-
-    Noise, not zeros: a download resumed at the wrong place must not pass its sha256.
-    """
-    total, count = one.size // SCALE, len(names)
-    each = (total - 8 - count * 160) // count // 2 * 2
-    head = json.dumps(
+_TEXTS: Final[dict[str, Any]] = {
+    **pipeline(
+        "FluxPipeline",
         {
-            name: {"dtype": "BF16", "shape": [each // 2], "data_offsets": [n * each, (n + 1) * each]}
-            for n, name in enumerate(names)
+            "scheduler": ("diffusers", "FlowMatchEulerDiscreteScheduler"),
+            "text_encoder": ("transformers", "CLIPTextModel"),
+            "text_encoder_2": ("transformers", "T5EncoderModel"),
+            "tokenizer": ("transformers", "CLIPTokenizer"),
+            "tokenizer_2": ("transformers", "T5TokenizerFast"),
+            "transformer": ("diffusers", "FluxTransformer2DModel"),
+            "vae": ("diffusers", "AutoencoderKL"),
         },
-        separators=(",", ":"),
-    ).encode()
-    room = total - 8 - count * each
-    return struct.pack("<Q", room) + head.ljust(room) + random.Random(one.path).randbytes(count * each)
+    ),
+    "tokenizer/vocab.json": {"in": 0, "th": 1},
+    "tokenizer/merges.txt": "#version: 0.2\ni n\nt h\n",
+    "tokenizer_2/tokenizer.json": {"version": "1.0", "model": {"type": "Unigram"}},
+    "LICENSE.md": "The weights in this sandbox are noise. The real ones have a licence of their own.\n",
+}
+DEV: Final = Stock(
+    id=ID,
+    key="66aaa908fc35e079a941470d",
+    title="FLUX.1 [dev]",
+    gated=True,
+    weights=_weights("flux1-dev.safetensors"),
+    texts=_TEXTS
+    | {"README.md": "---\nlicense: other\nlicense_name: flux-1-dev-non-commercial-license\n---\n\nA stand-in.\n"},
+    noise={"tokenizer_2/spiece.model": 792, "dev_grid.jpg": 1190},
+)
+SCHNELL: Final = Stock(
+    id="black-forest-labs/FLUX.1-schnell",
+    key="66aaa908fc35e079a9414710",
+    title="FLUX.1 [schnell]",
+    gated=True,
+    weights=_weights("flux1-schnell.safetensors"),
+    texts=_TEXTS | {"README.md": "---\nlicense: apache-2.0\n---\n\nA stand-in.\n"},
+    noise={"tokenizer_2/spiece.model": 792, "schnell_grid.jpg": 1190},
+)
+ADAPTER: Final = Stock(
+    id="ostris/FLUX.1-schnell-training-adapter",
+    key="66be1d3a20a8c4c0ee2a9f01",
+    title="the adapter",
+    weights=(Weights("pytorch_lora_weights.safetensors", 344_000_000, 988),),
+    texts={"README.md": "---\nlicense: apache-2.0\n---\n\nA stand-in.\n"},
+)
+
+
+def lay(shelf: Shelf, scale: int = SCALE) -> Repo:
+    """Put FLUX.1-dev on the shelf, once."""
+    return _lay(shelf, DEV, scale)

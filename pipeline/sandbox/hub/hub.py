@@ -1,5 +1,6 @@
 """The hub as the composer holds it: start, stop, tokens, and what was published."""
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -8,16 +9,18 @@ from typing import Final
 
 from aiohttp import web
 
-from pipeline.sandbox.hub import flux
 from pipeline.sandbox.hub.answers import Refusal
 from pipeline.sandbox.hub.api import Api
-from pipeline.sandbox.hub.desk import Desk
+from pipeline.sandbox.hub.desk import Desk, repo_id
 from pipeline.sandbox.hub.files import Files
+from pipeline.sandbox.hub.flux import DEV
+from pipeline.sandbox.hub.laying import SCALE, Stock, lay
 from pipeline.sandbox.hub.lfs import Lfs
 from pipeline.sandbox.hub.links import Links
 from pipeline.sandbox.hub.people import People, Role, person
 from pipeline.sandbox.hub.pipe import Pipe
 from pipeline.sandbox.hub.repos import Repo, Shelf
+from pipeline.sandbox.hub.stock import STOCK
 
 LINK_LIFE: Final = timedelta(hours=1)
 LINK_LEAST: Final = timedelta(minutes=1)  # a client's own slowness does not scale with the sandbox
@@ -28,7 +31,8 @@ class Hub:
     """A Hugging Face hub on a free loopback port, running `speed` times faster than life.
 
     `folder` keeps repos and objects across restarts. `mbit` is the line of a box in Mbit/s as in life: base models are
-    1/1000 of their size and come at the pace of the real ones. With `multipart_bytes` LFS uploads come in such parts.
+    1/`scale` of their size and come at the pace of the real ones. With `multipart_bytes` LFS uploads come in such
+    parts. FLUX.1-dev is there from the start, the others from when they are first asked for.
     """
 
     def __init__(
@@ -40,14 +44,17 @@ class Hub:
         dice: random.Random,
         mbit: float = 3000,
         multipart_bytes: int | None = None,
+        scale: int = SCALE,
     ) -> None:
         """Nothing listens before start()."""
+        self._scale = scale
+        self._laying = asyncio.Lock()
         self._people = People()
         self._desk = Desk(
             shelf=Shelf(folder),
             people=self._people,
             links=Links(dice.randbytes(32), clock),
-            pipe=Pipe(mbit * 1e6 / 8 / flux.SCALE * speed),
+            pipe=Pipe(mbit * 1e6 / 8 / scale * speed),
             clock=clock,
             dice=dice,
             link_life=max(LINK_LIFE / speed, LINK_LEAST),
@@ -86,8 +93,7 @@ class Hub:
 
     async def start(self) -> str:
         """Lay the base model, listen, and answer the base URL (no slash at the end)."""
-        base_model = flux.lay(self._desk.shelf)
-        self._desk.slow = {entry.sha256 for entry in base_model.head.files.values() if entry.lfs}
+        self._lay(DEV)
         app = web.Application(middlewares=[self._refusals], client_max_size=BODY_MAX)
         for part in (Lfs(self._desk), Api(self._desk), Files(self._desk)):
             app.add_routes(part.routes())
@@ -98,6 +104,16 @@ class Hub:
         # and then finds no X-Repo-Commit
         self._desk.store = await self._listen()
         return self._desk.base
+
+    def _lay(self, stock: Stock) -> None:
+        base_model = lay(self._desk.shelf, stock, self._scale)
+        self._desk.slow |= {entry.sha256 for entry in base_model.head.files.values() if entry.lfs}
+
+    async def _stocked(self, name: str) -> None:
+        """Lay a base that is asked for the first time. In a thread: it takes half a second."""
+        if name in STOCK and name not in self._desk.shelf.repos:
+            async with self._laying:
+                await asyncio.to_thread(self._lay, STOCK[name])
 
     async def _listen(self) -> str:
         assert self._runner is not None
@@ -117,6 +133,8 @@ class Hub:
     ) -> web.StreamResponse:
         request_id = f"Root=1-{self._desk.key()}"
         try:
+            if "owner" in request.match_info:
+                await self._stocked(repo_id(request))
             return await handler(request)
         except Refusal as no:
             return no.answer(request_id)

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from pipeline.sandbox.boxfiles import Build
 from pipeline.sandbox.host import Box
+from pipeline.sandbox.hub.laying import SCALE
 from pipeline.sandbox.market import columns, lies
-from pipeline.sandbox.market.gpus import Ask
+from pipeline.sandbox.market.gpus import Ask, Machine
 from pipeline.sandbox.market.keys import Keyring
 from pipeline.sandbox.market.offers import HOURS_PER_MONTH
 from pipeline.sandbox.market.wire import Refusal, Row
@@ -211,8 +212,14 @@ def build(ask: Ask, order: Order, lot: Mapping[str, float], *, speed: float, tra
         disk_gb=order.disk / 2 if "disk-short" in lot else order.disk,
         step_seconds=gpu.step,
         speed=speed,
+        line=line(ask.machine, speed) if "slow-line" in lot else 0.0,
         trainer=",".join(filter(None, (trainer, *(name for name in MODES if name in lot)))),
     )
+
+
+def line(machine: Machine, speed: float) -> float:
+    """Bytes a second that it really gets; what comes is as much smaller than life."""
+    return machine.honest * machine.down * 1e6 / 8 / SCALE * speed
 
 
 def environment(rental: Rental, market: str) -> dict[str, str]:
