@@ -10,8 +10,8 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from bot.ports import Office, Said
-from bot.talk import dataset, dialogue, hello, jobs, models, phrases, purse, settings, train
+from bot.ports import Office, Pages, Said
+from bot.talk import dataset, dialogue, hello, jobs, models, phrases, purse, settings, train, upload
 from bot.talk.effects import (
     AddToDraft,
     Aside,
@@ -59,6 +59,7 @@ class Premises:
     publish: Publish = Publish.HF
     simulated: bool = False
     pace: Pace = field(default_factory=Pace)
+    pages: Pages | None = None  # None: no PUBLIC_URL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,9 +216,11 @@ class Desk:
         """Start the quoted job. Its first message is the live one, which the relay sends: we say nothing more."""
         room = await self._office.room(visit.said.identity)
         job = await self._office.submit(visit.account, replace(visit.said.address, room=room), digest)
-        quote = self._quotes.pop((visit.account, digest), None)
-        if quote is not None and visit.said.message is not None:
-            await self._show(visit, train.answered(quote), visit.said.message)
+        quote = self._quotes.get((visit.account, digest))  # None: this process did not send it
+        closed = train.answered(quote) if quote else phrases.sentence(visit.words.say("chat-started"))
+        if visit.said.message is not None and closed != quote:
+            _remember(self._quotes, (visit.account, digest), closed)
+            await self._show(visit, closed, visit.said.message)
         if (self._clock.now() - job.created_at).total_seconds() > FRESH:
             return phrases.sentence(visit.words.say("chat-already-started"))
         return None
@@ -259,6 +262,10 @@ class Desk:
                 return purse.balance_card(await office.balance(account), words, self._premises.tariff)
             case Page.SETTINGS:
                 return settings.settings_card(await office.room(visit.said.identity), words)
+            case Page.UPLOAD:
+                pages, said = self._premises.pages, visit.said
+                link = await pages.upload_link(said.identity, said.address) if pages is not None else None
+                return upload.upload_card(link, words)
             case Page.RECEIPTS:
                 return purse.receipts_card(await office.receipts(account), words, self._clock.now())
             case other:

@@ -16,6 +16,9 @@ chat-unknown-command = I do not know { $command }. /help lists what I can do.
 chat-button-gone = That button no longer does anything. /jobs and /models show what is there.
 chat-aside = I answer that where only you can read it.
 chat-button-aside = Open our chat
+chat-upload = Upload pictures
+chat-upload-how = The page takes pictures and zips of any size that fits a draft, 2 GB in all, and they are counted here. The link is for you alone: it works once, and for an hour.
+chat-upload-none = There is no upload page here. Send the pictures in this chat, one by one as files, or in zips that it takes; or put a zip somewhere and give /train its address with url=.
 chat-button-upload = Open the upload page
 
 ## Quote
@@ -150,6 +153,7 @@ chat-help-model = one model: how to use it
 chat-help-balance = your points
 chat-help-receipts = every charge
 chat-help-settings = where a training is told
+chat-help-upload = a page for large files and many pictures
 chat-help-help = this list
 chat-help-options = Options go behind the trigger word, for example: /train ohwx steps=1500 rank=32. What is left out stays as below.
 chat-option-steps = how long it learns, { $low } to { $high }

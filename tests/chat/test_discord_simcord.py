@@ -1,18 +1,429 @@
 """The whole conversation on simcord's Discord: commands, forms, buttons, direct messages, restarts."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from tests.support.discord_town import ZIP, Town, buttons, run, text
+import pytest
+import simcord
+
+from bot.platforms.discord.inbox import Inbox
+from notifier.card import Button, Card, Tone
+from notifier.ports import Later, MessageId, Unreachable
+from pipeline.domain.account import Room
+from pipeline.domain.job import Job
+from tests.support.discord_town import ZIP, Person, Town, buttons, run, text
+
+JOB = "k3v9aaaaaaaa"
+TRAINING = "Stage 6 of 11: training."
+
+
+def live(step: int = 0, line: str = TRAINING, job: str = JOB) -> Card:
+    return Card(
+        title="Training ohwx", lines=(line,), bar=step / 30, bar_label=f"{step}/30 steps", tone=Tone.BUSY,
+        buttons=(Button("Stop and keep", f"stop:{job}"), Button("Cancel", f"cancel:{job}")),
+    )  # fmt: skip
+
+
+async def quoted(ann: Person) -> simcord.ResponseMessage:
+    asked = await ann.says("train", trigger="ohwx", dataset=ZIP, steps=30)
+    assert asked.response is not None
+    return asked.response
+
+
+async def started(town: Town, ann: Person) -> Job:
+    await ann.presses(await quoted(ann), "Start")
+    return town.office.filed[0]
+
+
+def answer(result: simcord.InteractionResult) -> str:
+    assert result.response is not None
+    return text(result.response)
+
+
+# --- commands
 
 
 def test_a_zip_with_train_becomes_a_price_that_its_person_alone_sees(tmp_path: Path) -> None:
     async def story(town: Town) -> None:
-        ann = town.member()
-        asked = await ann.slash(town.channel, "train", trigger="ohwx", dataset=ZIP, steps=30)
+        asked = await town.person().says("train", trigger="ohwx", dataset=ZIP, steps=30)
         assert asked.ephemeral
+        assert "12 pictures" in answer(asked)
         assert asked.response is not None
-        assert "12 pictures" in text(asked.response)
         assert buttons(asked.response) == ["Start", "Change", "Cancel"]
         assert town.heard[0].text == "/train ohwx steps=30"
+        assert [path.name for path in town.heard[0].attachments] == ["pictures.zip"]
+        assert not list(tmp_path.iterdir())  # what was brought home went where it belongs
+
+    run(tmp_path, story)
+
+
+def test_every_option_of_train_is_the_text_a_person_would_have_typed(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        await town.person().says(
+            "train", trigger="ohwx", steps=1500, base="flux1-dev", preset="style", publish="private", name="my cat",
+            rank=8, lr=0.0002, resolution="512,768", samples=0, save_every=50, region="de", gpu="RTX 4090",
+            max_price=0.5,
+        )  # fmt: skip
+        assert set(town.heard[0].text.split()) == {
+            "/train", "ohwx", "steps=1500", "base=flux1-dev", "preset=style", "publish=private", "name=my_cat",
+            "rank=8", "lr=0.0002", "resolution=512,768", "samples=0", "save_every=50", "region=de", "gpu=RTX_4090",
+            "max_price=0.5",
+        }  # fmt: skip
+
+    run(tmp_path, story)
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "said"),
+    [
+        ("dataset", {}, "/dataset"),
+        ("dataset", {"drop": 3}, "/dataset drop 3"),
+        ("dataset", {"clear": True}, "/dataset clear"),
+        ("status", {"job": JOB}, f"/status {JOB}"),
+        ("stop", {}, "/stop"),
+        ("cancel", {"job": JOB}, f"/cancel {JOB}"),
+        ("model", {"model": "fluffy"}, "/model fluffy"),
+        ("settings", {"progress": "here"}, "/settings progress=here"),
+        ("help", {}, "/help"),
+        ("start", {}, "/start"),
+        ("jobs", {}, "/jobs"),
+        ("models", {}, "/models"),
+        ("balance", {}, "/balance"),
+        ("receipts", {}, "/receipts"),
+        ("upload", {}, "/upload"),
+    ],
+)
+def test_commands_mirror_the_dialogue(tmp_path: Path, command: str, options: dict[str, object], said: str) -> None:
+    async def story(town: Town) -> None:
+        asked = await town.person().says(command, **options)
+        assert town.heard[0].text == said
+        assert asked.ephemeral  # balances, receipts, mistakes: in company everything is for one person's eyes
+        assert answer(asked)
+
+    run(tmp_path, story)
+
+
+def test_alone_with_the_bot_answers_stay(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        ann = town.person()
+        asked = await ann.whispers("balance")
+        assert not asked.ephemeral
+        assert "100,000" in text(ann.dm[-1])
+
+    run(tmp_path, story)
+
+
+def test_an_option_out_of_bounds_is_answered_as_typed_text_is(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        asked = await town.person().says("train", trigger="o h w x", dataset=ZIP)
+        assert "I do not understand" in answer(asked)
+
+    run(tmp_path, story)
+
+
+def test_a_command_that_was_never_synced_cannot_be_used(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        with pytest.raises(simcord.SetupError):
+            await town.person().says("grant", person=None)
+
+    run(tmp_path, story)
+
+
+def test_suggestions_are_bases_regions_own_trainings_and_nothing_of_others(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        ann, bob = town.person(), town.person()
+        job = await started(town, ann)
+        assert "flux1-dev" in await ann.types("train", "base", "FLUX")
+        assert await ann.types("train", "region", "d") == ["DE"]
+        assert await ann.types("stop", "job", "") == [job.id]
+        assert await bob.types("stop", "job", "") == []
+        assert await ann.types("model", "model", "") == []
+
+    run(tmp_path, story)
+
+
+def test_photos_opens_a_form_and_ten_files_of_it_are_counted(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        ann = town.person()
+        form = await ann.says("photos")
+        assert form.modal is not None
+        sent = await ann.fills(form, *((f"{n}.jpg", f"picture {n}".encode()) for n in range(10)))
+        assert answer(sent).startswith("10 pictures in the draft")
+        assert len(town.heard[0].attachments) == 10
+
+    run(tmp_path, story)
+
+
+def test_a_form_opened_before_a_restart_is_heard_after_it(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        ann = town.person()
+        form = await ann.says("photos")
+        await town.restart()
+        sent = await ann.fills(form, ("1.jpg", b"picture 1"))
+        assert answer(sent).startswith("One picture in the draft")
+
+    run(tmp_path, story)
+
+
+def test_a_link_that_expired_before_the_download_is_said_plainly(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        town.broken_links = True
+        asked = await town.person().says("train", trigger="ohwx", dataset=ZIP)
+        assert "too old" in answer(asked)
+        assert town.heard == []  # no price for pictures that did not come
+
+    run(tmp_path, story)
+
+
+# --- buttons and live messages
+
+
+def test_start_is_told_in_a_direct_message_with_a_pointer_in_the_channel(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        ann = town.person()
+        quote = await quoted(ann)
+        pressed = await ann.presses(quote, "Start")
+        job = town.office.filed[0]
+        assert job.address == replace(ann.address, room=Room.DM)
+        assert buttons(quote) == []  # an answered quote has no buttons
+        assert pressed.followups == []
+        message = await town.told(job, live(3))
+        assert "3/30 steps" in text(ann.dm[-1])
+        pointer = town.channel.history()[-1]
+        assert ann.mention in pointer.content
+        assert f"https://discord.com/channels/@me/{message.replace('.', '/')}" in pointer.content
+        await town.passes(1)
+        assert await town.told(job, live(4, "Stage 7 of 11: coming home."), message) == message
+        assert "4/30 steps" in text(ann.dm[-1])
+        assert len(ann.dm) == 1
+
+    run(tmp_path, story)
+
+
+def test_progress_here_stays_in_the_channel(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        ann = town.person()
+        assert "progress=here" in answer(await ann.says("settings", progress="here"))
+        await town.told(await started(town, ann), live(3))
+        assert "3/30 steps" in text(town.channel.history()[-1])
+        assert ann.dm == []
+
+    run(tmp_path, story)
+
+
+def test_a_live_message_is_never_a_hidden_one(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        ann = town.person()
+        job = await started(town, ann)
+        await town.told(job, live(1))
+        await town.told(replace(job, address=replace(job.address, room=Room.HERE)), live(1))
+        assert not ann.dm[-1].flags.ephemeral
+        assert not town.channel.history()[-1].flags.ephemeral
+
+    run(tmp_path, story)
+
+
+@pytest.mark.parametrize("code", [50007, 50278])
+def test_a_refused_dm_falls_back_to_the_channel_with_a_mention_and_says_so_once(tmp_path: Path, code: int) -> None:
+    async def story(town: Town) -> None:
+        ann = town.person()
+        job = await started(town, ann)
+        ann.refuses(code)
+        first = await town.told(job, live(3))
+        shown = town.channel.history()[-1]
+        assert ann.mention in shown.content
+        assert "may not write to you directly" in shown.content
+        assert "3/30 steps" in text(shown)
+        assert ann.dm == []
+        tries = town.asked("POST", "/messages")
+        await town.told(job, live(1))
+        assert town.channel.history()[-1].content == ann.mention
+        assert town.asked("POST", "/messages") == tries + 1  # a refusal is not asked for twice
+        await town.passes(3)
+        assert await town.told(job, live(5, "Stage 7 of 11: coming home."), first) == first
+
+    run(tmp_path, story)
+
+
+def test_who_speaks_in_their_dm_has_it_open_again(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        ann = town.person()
+        job = await started(town, ann)
+        ann.refuses(50007)
+        await town.told(job, live(1))
+        ann.relents()
+        await ann.whispers("balance")
+        await town.told(job, live(2))
+        assert "2/30 steps" in text(ann.dm[-1])
+
+    run(tmp_path, story)
+
+
+def test_nothing_private_goes_to_a_channel_because_a_dm_is_closed(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        ann = town.person()
+        ann.refuses(50007)
+        with pytest.raises(Unreachable):
+            await town.shows(ann.address, Card(title="Balance", lines=("1 point",), final=True))
+        assert town.channel.history() == []
+
+    run(tmp_path, story)
+
+
+def test_buttons_live_through_a_restart(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        ann = town.person()
+        quote = await quoted(ann)
+        await town.restart()
+        await ann.presses(quote, "Start")
+        job = town.office.filed[0]
+        assert buttons(quote) == []
+        await town.told(job, live(1, job=job.id))
+        await town.restart()
+        await ann.presses(ann.dm[-1], "Cancel")
+        assert town.office.filed[0].wish == "cancel"
+
+    run(tmp_path, story)
+
+
+def test_a_double_click_starts_one_training(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        ann = town.person()
+        quote = await quoted(ann)
+        await ann.presses(quote, "Start")
+        digest = next(iter(town.office.quotes.values())).digest
+        await ann.forges(f"start:{digest}", quote)
+        assert len(town.office.filed) == 1
+
+    run(tmp_path, story)
+
+
+def test_every_button_x_role_x_foreign_job_one_same_answer(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        ann, bob, operator = town.person(), town.person(), town.person()
+        job = await started(town, ann)
+        digest = next(iter(town.office.quotes.values())).digest
+        message = await town.told(replace(job, address=replace(job.address, room=Room.HERE)), live(1, job=job.id))
+        shown = town.channel.history()[-1]
+        assert message.endswith(str(shown.id))
+        for who in (bob, operator):
+            for verb in ("stop", "cancel"):
+                theirs = await who.forges(f"{verb}:{job.id}", shown)
+                assert theirs == await who.forges(f"{verb}:nosuchjob000", shown)
+                assert len(theirs) == 1
+            assert await who.forges(f"start:{digest}", shown) == await who.forges("start:nosuchquote", shown)
+            assert (await who.forges("x" * 100, shown))[0].startswith("That button no longer")
+        assert town.office.filed[0].wish is None
+
+    run(tmp_path, story, operators=("discord:3",))
+
+
+def test_a_late_photo_forces_a_new_quote(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        ann = town.person()
+        quote = await quoted(ann)
+        form = await ann.says("photos")
+        await ann.fills(form, ("40.jpg", b"picture 40"))
+        pressed = await ann.presses(quote, "Start")
+        assert town.office.filed == []
+        assert "changed" in text(pressed.followups[0])
+
+    run(tmp_path, story)
+
+
+# --- time
+
+
+def test_every_interaction_is_acknowledged_before_any_work(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        ann = town.person()
+        with town.busy():
+            asked = await ann.says("balance")
+            assert asked.acknowledged
+            assert answer(asked) == ""
+        await town.env.settle()
+        assert "100,000" in answer(asked)
+
+    run(tmp_path, story)
+
+
+def test_after_fifteen_minutes_only_the_bots_own_token_speaks(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        ann = town.person()
+        with town.busy():
+            await ann.says("balance")
+            await town.passes(16 * 60)
+        await town.env.settle()
+        assert "100,000" in text(ann.dm[-1])
+
+    run(tmp_path, story)
+
+
+def test_what_was_acknowledged_and_not_answered_is_answered_by_the_next_process(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        ann = town.person()
+        with town.busy():
+            await ann.says("train", trigger="ohwx", dataset=ZIP, steps=30)
+            await town.restart()
+        await town.catches_up()
+        assert "12 pictures" in text(ann.dm[-1])
+        await town.restart()
+        await town.catches_up()
+        assert len(ann.dm) == 1
+
+    run(tmp_path, story)
+
+
+def test_a_press_that_a_kill_interrupted_starts_one_training(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        ann = town.person()
+        quote = await quoted(ann)
+        with town.busy():
+            await ann.presses(quote, "Start")
+            await town.restart()
+        await town.catches_up()
+        assert len(town.office.filed) == 1
+
+    run(tmp_path, story)
+
+
+def test_a_remark_that_kills_us_is_not_tried_for_ever(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        ann = town.person()
+        with town.busy():
+            await ann.says("balance")
+            await town.restart()
+        inbox = Inbox(town.store)
+        tries = [len(await inbox.left(town.clock.now())) for _ in range(5)]
+        assert tries == [1, 1, 1, 0, 0]
+
+    run(tmp_path, story)
+
+
+def test_figures_wait_for_their_turn_and_words_do_not(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        ann = town.person()
+        job = await started(town, ann)
+        message = await town.told(job, live(1))
+        await town.passes(2)
+        with pytest.raises(Later):
+            await town.told(job, live(2), message)
+        await town.told(job, live(2, "Stage 7 of 11: coming home."), message)
+        await town.passes(20)
+        await town.told(job, live(3, "Stage 7 of 11: coming home."), message)
+        assert "3/30 steps" in text(ann.dm[-1])
+
+    run(tmp_path, story)
+
+
+def test_a_message_deleted_by_its_reader_is_sent_anew(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        ann = town.person()
+        job = await started(town, ann)
+        message = await town.told(job, live(1))
+        gone = MessageId(f"{message.partition('.')[0]}.1")
+        anew = await town.told(job, replace(live(2), final=True), gone)
+        assert anew != message
+        assert len(ann.dm) == 2
 
     run(tmp_path, story)

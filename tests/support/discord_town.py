@@ -2,9 +2,10 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from tests.support.office import Office, pictures
 from tests.support.store import MemoryStore
 from tests.support.virtual import EPOCH
 
+Shown = discord.Message | simcord.ResponseMessage
 API = "https://discord.com/api/v10"
 ZIP = ("pictures.zip", b"a dozen")
 
@@ -43,11 +45,15 @@ class Clerk(Office):
         }
     )
 
-    async def add(self, account: AccountId, source: Path) -> tuple[Draft, Inspection]:
-        return await self.read(account, source, self.shelf.get(source.read_bytes(), UserFault("file-missing")))
+    wait: Callable[[], Awaitable[None]] | None = None  # how a busy office makes people wait
 
-    async def read(self, account: AccountId, source: Path, found: Inspection | UserFault) -> tuple[Draft, Inspection]:
-        self.files = {source: found}
+    async def account(self, identity: Identity) -> AccountId:
+        if self.wait is not None:
+            await self.wait()
+        return await super().account(identity)
+
+    async def add(self, account: AccountId, source: Path) -> tuple[Draft, Inspection]:
+        self.files = {source: self.shelf.get(source.read_bytes(), UserFault("file-missing"))}
         return await super().add(account, source)
 
 
@@ -104,17 +110,116 @@ class Town:
         """The process is another one; Discord and the store are the same."""
         await self.env.restart_bot(self._moved_in())
 
-    def member(self) -> simcord.MemberActor:
-        return self.guild.add_member(self.env.create_user(f"person{next(self._names)}"))
+    def person(self) -> "Person":
+        return Person(self, self.env.create_user(f"person{next(self._names)}"))
 
     async def told(self, job: Job, card: Card, over: MessageId | None = None) -> MessageId:
         """As the relay does it: show `card` where `job` is told."""
-        message = await self.platform.show(job.address, card, over)
-        await self.env.settle()
-        return message
+        return await self.shows(job.address, card, over)
 
-    def said_in(self, channel: simcord.ChannelHandle) -> list[str]:
-        return [text(message) for message in channel.history()]
+    async def shows(self, to: Address, card: Card, over: MessageId | None = None) -> MessageId:
+        with self.env._bot_scope():  # on the town's clock
+            return await self.platform.show(to, card, over)
+
+    async def passes(self, seconds: float) -> None:
+        self.clock.at += timedelta(seconds=seconds)
+        await self.env.advance_time(seconds)
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """While this lasts, the office lets everybody wait."""
+        free = asyncio.Event()
+        self.office.wait = lambda: self.env.external_wait(free.wait(), reason="a busy office")
+        try:
+            yield
+        finally:
+            self.office.wait = None
+            free.set()
+
+    async def catches_up(self) -> None:
+        """What a process does first that finds remarks of one that was killed."""
+        with self.env._bot_scope():
+            await self.client.ear.catch_up()
+
+    def asked(self, method: str, path: str) -> int:
+        """How many requests of that kind the bot made; `path` ends it."""
+        return sum(one.method == method and one.path.endswith(path) for one in self.env.http_requests)
+
+
+class Person:
+    """Somebody in the server, who can also speak to the bot alone."""
+
+    def __init__(self, town: Town, user: simcord.UserHandle) -> None:
+        self._town, self._user = town, user
+        self._member = town.guild.add_member(user)
+
+    @property
+    def id(self) -> int:
+        return self._user.id
+
+    @property
+    def mention(self) -> str:
+        return self._user.mention
+
+    @property
+    def address(self) -> Address:
+        return Address("discord", f"c.{self._town.channel.id}.{self.id}", "en-US")
+
+    async def says(self, command: str, **options: Any) -> simcord.InteractionResult:
+        """A slash command in the server's channel."""
+        return await self._member.slash(self._town.channel, command, **options)
+
+    async def whispers(self, command: str, **options: Any) -> simcord.InteractionResult:
+        """A slash command in their DM with the bot."""
+        result: simcord.InteractionResult = await self._user.slash(command, **options)
+        return result
+
+    async def types(self, command: str, option: str, typed: str, **filled: Any) -> list[str]:
+        """The values suggested for what is typed into an option."""
+        return [one["value"] for one in await self._member.autocomplete(self._town.channel, command, option, typed)]
+
+    async def presses(self, message: Shown, label: str) -> simcord.InteractionResult:
+        if isinstance(message, simcord.ResponseMessage) or message.guild is not None:
+            return await self._member.click(message, label=label)
+        result: simcord.InteractionResult = await self._user.click(message, label=label)
+        return result
+
+    async def fills(self, form: simcord.InteractionResult, *files: tuple[str, bytes]) -> simcord.InteractionResult:
+        """The first field of a form, with files."""
+        return await self._member.submit_modal(form, {"files0": list(files)})
+
+    async def forges(self, action: str, message: Shown) -> list[str]:
+        """Press a button that is not there: an old screen, or a forged request. What they are answered."""
+        stored = dict(_payload(self._town, message))
+        row = {"type": 1, "components": [{"type": 2, "style": 1, "label": "x", "custom_id": action}]}
+        result = await self._member._dispatch_interaction(
+            3,
+            self._town.channel,
+            {"custom_id": action, "component_type": 2},
+            extra={"message": {**stored, "components": [row]}},
+            source_message_id=message.id,
+        )
+        return [text(one) for one in result.followups]
+
+    def refuses(self, code: int) -> None:
+        """From now on, no DM reaches them."""
+        path = f"/channels/{self._user.dm_channel.id}/messages"
+        self._town.env.inject_error("POST", path, status=403, code=code, times=None)
+
+    def relents(self) -> None:
+        self._town.env.backend.faults.clear()
+
+    @property
+    def dm(self) -> list[discord.Message]:
+        """What stands in their DM with the bot."""
+        return self._user.dm_channel.history()
+
+
+def _payload(town: Town, message: Shown) -> Any:
+    from simcord.backend import serializers  # noqa: PLC0415  # a forged request is made of a true one
+
+    stored = next(box[message.id] for box in town.env.backend.messages.values() if message.id in box)
+    return serializers.message_payload(town.env.backend, stored)
 
 
 @asynccontextmanager
@@ -154,7 +259,3 @@ def buttons(message: discord.Message | simcord.ResponseMessage) -> list[str]:
         children = row["components"] if isinstance(row, dict) else getattr(row, "children", [])
         found += [str(one["label"] if isinstance(one, dict) else one.label) for one in children]
     return found
-
-
-def address(actor: simcord.MemberActor, channel: simcord.ChannelHandle) -> Address:
-    return Address("discord", f"c.{channel.id}.{actor.id}")

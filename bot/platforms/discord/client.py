@@ -8,6 +8,7 @@ import structlog
 from discord import app_commands
 
 from bot.platforms.discord import commands, sync, translate
+from bot.platforms.discord.brake import Brake
 from bot.platforms.discord.buttons import Press
 from bot.platforms.discord.ear import Ear
 from bot.platforms.discord.photos import FORM
@@ -38,7 +39,9 @@ class Client(discord.Client):
     ear: Ear
 
     def __init__(self, grounds: Grounds, dev_guild: int | None) -> None:
+        self.brake = Brake()
         super().__init__(
+            http_trace=self.brake.trace(),
             intents=discord.Intents(guilds=True),  # commands, buttons and forms need none; it keeps the library calm
             allowed_mentions=discord.AllowedMentions.none(),
             max_ratelimit_timeout=LIMIT_PATIENCE,

@@ -13,15 +13,16 @@ import structlog
 from bot.platforms.discord.fetch import Fetch, home_name, room
 from bot.platforms.discord.inbox import Inbox, Remark
 from bot.platforms.discord.mouth import Mouth
+from bot.platforms.discord.people import People
 from bot.platforms.discord.reply import Reply, answering
 from bot.platforms.discord.said import place_of, remark_of
-from bot.platforms.discord.where import Spot
+from bot.platforms.discord.where import Kind, Place, Spot
 from bot.ports import Grounds, Hear, Said
 from bot.talk import phrases
 from notifier.card import Tone
-from notifier.ports import MessageId
+from notifier.ports import MessageId, Unreachable
 from pipeline.domain.dataset import MOST_BYTES
-from pipeline.domain.faults import Fault
+from pipeline.domain.faults import Fault, OperatorFault
 from pipeline.domain.ids import Identity
 from pipeline.domain.job import Address
 
@@ -34,8 +35,8 @@ log = structlog.get_logger()
 class Ear:
     """Hears interactions. `fetch` brings attachments home."""
 
-    def __init__(self, hear: Hear, grounds: Grounds, mouth: Mouth, fetch: Fetch) -> None:
-        self._hear, self._grounds, self._mouth, self._fetch = hear, grounds, mouth, fetch
+    def __init__(self, hear: Hear, grounds: Grounds, mouth: Mouth, people: People, fetch: Fetch) -> None:
+        self._hear, self._grounds, self._mouth, self._people, self._fetch = hear, grounds, mouth, people, fetch
         self._inbox = Inbox(grounds.store)
         self._visits = 0
         self._idle = asyncio.Event()
@@ -55,7 +56,12 @@ class Ear:
 
     async def catch_up(self) -> None:
         """Answer what an earlier process acknowledged and could not answer any more: by the bot's own token."""
-        for remark in await self._inbox.left(self._grounds.clock.now()):
+        try:
+            left = await self._inbox.left(self._grounds.clock.now())
+        except Fault as fault:  # nobody loses by waiting for the next start
+            log.warning("discord-inbox", code=fault.code)
+            return
+        for remark in left:
             log.info("discord-again", interaction=remark.id, tries=remark.tries)
             with self._visit():
                 await self._handled(remark)
@@ -93,24 +99,41 @@ class Ear:
         address = Address(NAME, remark.chat, remark.locale)
         folder = self._grounds.folder / str(remark.id)
         try:
+            await self._meet(Place.read(remark.chat))
             files = await self._brought(remark, folder)
-            await self._hear(_said(remark, address, files))
         except Fault as fault:
-            words = self._grounds.words(remark.locale).fault(fault)
-            await self._mouth.show(address, phrases.sentence(words, Tone.BAD), None)
+            await self._regret(address, fault)
+        else:
+            await self._hear(_said(remark, address, files))
         await self._forget(remark)
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def _regret(self, address: Address, fault: Fault) -> None:
+        said = phrases.sentence(self._grounds.words(address.locale).fault(fault), Tone.BAD)
+        try:
+            await self._mouth.show(address, said, None)
+        except (Unreachable, discord.HTTPException) as error:
+            log.info("discord-mute", error=type(error).__name__)
+
+    async def _meet(self, place: Place) -> None:
+        """Who speaks to us in their DM can be written to there."""
+        if place.kind is Kind.DM:
+            self._people.met(place.user, place.channel)
+            await self._people.open(place.user)
 
     async def _brought(self, remark: Remark, folder: Path) -> tuple[Path, ...]:
         """The remark's files at home, each in a folder of its own, so that equal names do not meet."""
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         brought, whole = list[Path](), 0
+        room(sum(file.size for file in remark.files))
         for n, file in enumerate(remark.files):
-            room(file.size, whole)
             into = folder / str(n) / home_name(file.name)
-            into.parent.mkdir(mode=0o700, parents=True)
-            await self._fetch(file.url, into, MOST_BYTES - whole)
-            whole += into.stat().st_size
+            try:
+                await asyncio.to_thread(into.parent.mkdir, mode=0o700, parents=True)
+                await self._fetch(file.url, into, MOST_BYTES - whole)
+                whole += (await asyncio.to_thread(into.stat)).st_size
+            except OSError:
+                raise OperatorFault("home-disk") from None
             brought.append(into)
         return tuple(brought)
 

@@ -37,7 +37,7 @@ async def fetched(url: str, into: Path, most: int, *, api: str) -> None:
             if answer.status != 200:  # noqa: PLR2004  # HTTP
                 raise UserFault("attachment-broken")
             await _pour(answer, into, most)
-    except (aiohttp.ClientError, TimeoutError, OSError):
+    except (aiohttp.ClientError, TimeoutError):
         raise UserFault("attachment-broken") from None  # theirs name the signed link
 
 
@@ -57,7 +57,7 @@ def home_name(name: str) -> str:
     return plain.encode()[-200:].decode("utf-8", "ignore") or "file"
 
 
-def room(size: int, already: int) -> None:
+def room(size: int) -> None:
     """Refuse early what would be too much. Raises UserFault("attachment-too-big")."""
-    if already + size > MOST_BYTES:
+    if size > MOST_BYTES:
         raise UserFault("attachment-too-big", most_mb=MOST_BYTES // 10**6)

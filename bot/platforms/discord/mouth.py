@@ -1,10 +1,12 @@
 """Discord's mouth: a card is the answer to the interaction in hand, or else a message by the bot's own token."""
 
+from __future__ import annotations
+
 import asyncio
 import hashlib
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import discord
 import structlog
@@ -21,7 +23,9 @@ from notifier.ports import Later, MessageId, Unreachable
 from pipeline.domain.account import Room
 from pipeline.domain.job import Address
 
-UNKNOWN_MESSAGE: Final = 10008
+if TYPE_CHECKING:
+    from bot.platforms.discord.client import Client
+
 PICTURES: Final = 2000  # messages whose picture we remember
 EPOCH: Final = 1_420_070_400.0  # Discord's own: its numbers count milliseconds from here
 LAUNCH: Final = 1_700_000_000.0  # nothing of ours is older; a number that says so is no time
@@ -33,7 +37,7 @@ log = structlog.get_logger()
 class Mouth:
     """Shows cards. Raises Unreachable, Later; discord.py's errors where trying again may help."""
 
-    def __init__(self, client: discord.Client, grounds: Grounds, people: People) -> None:
+    def __init__(self, client: Client, grounds: Grounds, people: People) -> None:
         self._client, self._grounds, self._people = client, grounds, people
         self._rhythm = Rhythm(grounds.pace)
         self._pictures: OrderedDict[Spot, str] = OrderedDict()
@@ -47,6 +51,7 @@ class Mouth:
                 return (await reply.show(face(card, card.picture), spot)).id
             except Expired:
                 log.info("discord-expired", chat=to.chat)
+        self._client.brake.check(_now())
         if spot is not None and not spot.hidden:
             return (await self._over(to, place, card, spot)).id
         return (await self._first(to, place, card)).id
@@ -75,7 +80,9 @@ class Mouth:
         except discord.NotFound:
             return await self._first(to, place, card, anew=True)
         except discord.Forbidden as error:
-            raise Unreachable from error
+            if not shared:
+                raise Unreachable from error
+            return await self._private(place.user, card, anew=True)  # we were put out of that channel, not of their DM
         self._shown(spot, card, picture)
         return spot
 
@@ -100,7 +107,10 @@ class Mouth:
         if place.kind is Kind.DM:
             return await self._sent(place.channel, card, shared=False, anew=anew)
         if place.kind is Kind.CHANNEL and (to.room is Room.HERE or not place.user):
-            return await self._in_channel(place, card, anew=anew)
+            try:
+                return await self._in_channel(place, card, anew=anew)
+            except Unreachable:
+                return await self._private(place.user, card, anew=anew)
         try:
             spot = await self._private(place.user, card, anew=anew)
         except Unreachable:

@@ -73,8 +73,9 @@ class Discord:
     def put_up(self, hear: Hear, grounds: Grounds, fetch: Fetch | None = None) -> Client:
         """A client with its ear and mouth, not logged in."""
         client = Client(grounds, self._line.dev_guild)
-        self._mouth = Mouth(client, grounds, People(client, grounds))
-        client.ear = Ear(hear, grounds, self._mouth, fetch or partial(fetched, api=self._line.api))
+        people = People(client, grounds)
+        self._mouth = Mouth(client, grounds, people)
+        client.ear = Ear(hear, grounds, self._mouth, people, fetch or partial(fetched, api=self._line.api))
         return client
 
     def ready(self) -> None:
