@@ -147,17 +147,18 @@ def _built(
         clock=clock, pace=settings.rhythm(), store=store, provider=provider, ledger=open_books.ledger, engine=engine,
         house=house, retention=Retention(store=store, clock=clock, spool=spool),
     )  # fmt: skip
+    links = Links(store, clock, signing_key(settings.data_dir / "web.key"), settings.public_url or "")
     desk = Desk(
         intake, couriers, SAID, clock,
         Premises(
             spool=spool.root, tariff=settings.tariff(), publish=settings.default_publish, simulated=settings.simulated,
-            pace=settings.rhythm(),
+            pace=settings.rhythm(), pages=links if settings.public_url is not None else None,
         ),
     )  # fmt: skip
     return Station(
         books=open_books, house=house, provider=provider, intake=intake, relay=relay, shown=shown, sweeps=sweeps,
         spool=spool, nursery=tasks, desk=desk,
-        links=Links(store, clock, signing_key(settings.data_dir / "web.key"), settings.public_url or ""),
+        links=links,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from bot.ports import Said
-from bot.talk import dataset, hello, jobs, models, purse, settings, train
+from bot.talk import dataset, hello, jobs, models, purse, settings, train, upload
 from bot.talk.effects import AddToDraft, Aside, Effect, Known, Refuse, Tell
 from pipeline.domain.faults import UserFault
 from pipeline.domain.text import clean
@@ -16,7 +16,7 @@ COMMAND: Final = re.compile(r"/([A-Za-z_]{1,32})(?:@\w{1,64})?")  # "@name": how
 Answer = Callable[[Sequence[str], Known], tuple[Effect, ...]]
 COMMANDS: Final[Mapping[str, Answer]] = {
     **train.COMMANDS, **dataset.COMMANDS, **jobs.COMMANDS, **models.COMMANDS, **purse.COMMANDS, **settings.COMMANDS,
-    **hello.COMMANDS,
+    **upload.COMMANDS, **hello.COMMANDS,
 }  # fmt: skip
 BUTTONS: Final[Mapping[str, Callable[[str, Known], tuple[Effect, ...]]]] = {
     **train.BUTTONS, **dataset.BUTTONS, **jobs.BUTTONS,

@@ -32,6 +32,7 @@ class Page(StrEnum):
     BALANCE = "balance"
     RECEIPTS = "receipts"
     SETTINGS = "settings"
+    UPLOAD = "upload"
 
 
 @dataclass(frozen=True, slots=True)

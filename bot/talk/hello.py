@@ -11,7 +11,7 @@ from pipeline.domain.recipe import BOUNDS, Publish, Recipe
 
 LISTED: Final = (
     "train", "dataset", "status", "jobs", "stop", "cancel", "models", "model", "balance", "receipts", "settings",
-    "help",
+    "upload", "help",
 )  # fmt: skip
 IN_GROUPS: Final = ("train", "status", "models")  # listed where others read along
 

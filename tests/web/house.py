@@ -82,7 +82,13 @@ class House:
     async def told(self, files: int) -> None:
         """Wait until the desk was told of that many files."""
         async with asyncio.timeout(10):
-            while len(self.files) < files or any(await self.inbox.whole()):  # noqa: ASYNC110  # the desk has no event for its tests
+            while len(self.files) < files:  # noqa: ASYNC110  # the desk has no event for its tests
+                await asyncio.sleep(0.01)
+
+    async def emptied(self) -> None:
+        """Wait until no file of anybody is left."""
+        async with asyncio.timeout(10):
+            while self.on_disk:  # noqa: ASYNC110  # as above
                 await asyncio.sleep(0.01)
 
     @property

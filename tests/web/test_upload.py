@@ -27,13 +27,13 @@ def test_a_whole_file_is_said_to_the_desk_by_its_person_in_their_chat_and_leaves
         async with inside(house) as ann:
             await ann.send(JPEG, "my cat (1).JPEG")
             await house.told(1)
+            await house.emptied()
 
     asyncio.run(play())
     (said,) = house.heard
     assert (said.identity, said.address, said.text) == (ANN, HERE, "")
     assert [file.name for file in said.attachments] == ["my_cat_1.jpg"]
     assert house.files == [JPEG]
-    assert house.on_disk == []
 
 
 def test_a_preview_s_get_leaves_the_link_usable(tmp_path: Path) -> None:
@@ -200,10 +200,10 @@ def test_a_file_that_was_whole_when_the_program_died_is_handed_over_at_the_next_
             await ann.send(JPEG)
         async with awake.open():
             await awake.told(1)
+            await awake.emptied()
 
     asyncio.run(play())
     assert awake.files == [JPEG]
-    assert awake.on_disk == []
 
 
 async def _never(_said: Said) -> None:
@@ -319,9 +319,9 @@ def test_what_is_no_picture_and_no_zip_is_refused_by_its_name_or_by_its_first_by
             for data, name in ((PNG, "a.png"), (ZIP, "b.zip"), (b"\0\0\0\x18ftypheic" + bytes(99), "c.HEIC")):
                 await ann.send(data, name)
             await house.told(3)
+            await house.emptied()
 
     asyncio.run(play())
-    assert house.on_disk == []
 
 
 def test_sizes_and_numbers_have_their_limits_for_a_person_not_for_a_link(tmp_path: Path) -> None:
