@@ -42,7 +42,7 @@ class Client(discord.Client):
         self.brake = Brake()
         super().__init__(
             http_trace=self.brake.trace(),
-            intents=discord.Intents(guilds=True),  # commands, buttons and forms need none; it keeps the library calm
+            intents=discord.Intents.none(),  # commands, buttons and forms bring all they need; servers fill no memory
             allowed_mentions=discord.AllowedMentions.none(),
             max_ratelimit_timeout=LIMIT_PATIENCE,
             max_messages=None,
@@ -71,3 +71,11 @@ class Client(discord.Client):
 
     async def on_error(self, event_method: str, /, *_args: Any, **_kwargs: Any) -> None:
         log.exception("discord-event", event=event_method)  # noqa: LOG004  # the library calls this while handling one
+
+
+class Sharded(Client, discord.AutoShardedClient):
+    """As many connections as Discord says: from 2,500 servers on one is not enough."""
+
+    async def connect(self, *, reconnect: bool = True) -> None:
+        self.shard_count, _, _ = await self.http.get_bot_gateway()  # asked here, DISCORD_GATEWAY_URL stays in force
+        await super().connect(reconnect=reconnect)

@@ -43,8 +43,11 @@ class Face:
         return parts
 
     def edited(self, *, keep_picture: bool = False) -> dict[str, Any]:
-        """Arguments of a call that edits a message into it. `keep_picture`: the one that is there stays."""
-        parts: dict[str, Any] = {"content": None, "embeds": [self.embed], "view": _view(self.buttons)}
+        """Arguments of a call that edits a message into it. What was said outside the embed stays there.
+
+        `keep_picture`: the picture that is there stays, too.
+        """
+        parts: dict[str, Any] = {"embeds": [self.embed], "view": _view(self.buttons)}
         if not (keep_picture and self.picture is not None):
             parts["attachments"] = [discord.File(self.picture, filename=PICTURE)] if self.picture is not None else []
         return parts

@@ -19,8 +19,8 @@ log = structlog.get_logger()
 class Translator(app_commands.Translator):
     """A language we do not speak gets none of ours: Discord shows the command's own words."""
 
-    def __init__(self, words: Callable[[str], Words]) -> None:
-        self._words = words
+    def __init__(self, words: Callable[[str], Words], spoken: Callable[[str], str] = spoken) -> None:
+        self._words, self._spoken = words, spoken
 
     async def translate(
         self,
@@ -30,7 +30,7 @@ class Translator(app_commands.Translator):
     ) -> str | None:
         """What `string` is in `locale`; American English is given, too: else Americans might be shown another one."""
         key = string.extras.get("key")  # a choice has none: its name is what is typed elsewhere, too
-        if key is None or (spoken(locale.value) == HOME and locale is not discord.Locale.american_english):
+        if key is None or (self._spoken(locale.value) == HOME and locale is not discord.Locale.american_english):
             return None
         said = self._words(locale.value).say(key)
         if not fits(said, context.location):
