@@ -152,7 +152,8 @@ def _built(
         intake, couriers, SAID, clock,
         Premises(
             spool=spool.root, tariff=settings.tariff(), publish=settings.default_publish, simulated=settings.simulated,
-            pace=settings.rhythm(), pages=links if settings.public_url is not None else None,
+            pace=settings.rhythm(), operators=frozenset(map(Identity, settings.operators)),
+            pages=links if settings.public_url is not None else None,
         ),
     )  # fmt: skip
     return Station(

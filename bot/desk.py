@@ -10,7 +10,8 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from bot.ports import Office, Pages, Said
+from bot import errands
+from bot.ports import Office, Said
 from bot.talk import dataset, dialogue, hello, jobs, models, phrases, purse, settings, train, upload
 from bot.talk.effects import (
     AddToDraft,
@@ -19,8 +20,10 @@ from bot.talk.effects import (
     Choose,
     ClearDraft,
     Decline,
+    Deliver,
     DropPicture,
     Effect,
+    Grant,
     Known,
     MakeWish,
     Page,
@@ -29,6 +32,7 @@ from bot.talk.effects import (
     Submit,
     Tell,
 )
+from bot.visit import Premises, Visit
 from notifier import cards
 from notifier.card import Card, Tone
 from notifier.ports import Courier, MessageId, Unreachable
@@ -38,38 +42,17 @@ from pipeline.domain.catalogue import Model
 from pipeline.domain.faults import Blame, Fault, UserFault
 from pipeline.domain.ids import AccountId, JobId, Slug
 from pipeline.domain.job import Address
-from pipeline.domain.money import Tariff
-from pipeline.domain.recipe import Publish
-from pipeline.ports import Clock, Pace
+from pipeline.domain.recipe import Recipe
+from pipeline.ports import Clock
 
 REMEMBERED: Final = 500  # counts and quotes we could still edit; an older one is simply answered anew
 FRESH: Final = 10.0  # seconds; a job older than this was not started by this press
 
+__all__ = ["Desk", "Premises"]
+
 log = structlog.get_logger()
 K = TypeVar("K")
 V = TypeVar("V")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Premises:
-    """What is true of this house and shows in its answers."""
-
-    spool: Path = Path()
-    tariff: Tariff = field(default_factory=Tariff)
-    publish: Publish = Publish.HF
-    simulated: bool = False
-    pace: Pace = field(default_factory=Pace)
-    pages: Pages | None = None  # None: no PUBLIC_URL
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
-    """One remark being answered."""
-
-    said: Said
-    account: AccountId
-    words: Words
-    courier: Courier
 
 
 @dataclass(eq=False)
@@ -131,10 +114,13 @@ class Desk:
         account = await self._office.account(said.identity)
         visit = Visit(said=said, account=account, words=words, courier=self._couriers[said.address.platform])
         last = await self._office.last_recipe(visit.account)
-        for effect in dialogue.answer(visit.said, Known(last=last, publish=self._premises.publish)):
+        for effect in dialogue.answer(visit.said, self._known(said, last)):
             card = await self._carry_out(visit, effect)
             if card is not None:
                 await self._show(visit, card)
+
+    def _known(self, said: Said, last: Recipe | None) -> Known:
+        return Known(last=last, publish=self._premises.publish, operator=said.identity in self._premises.operators)
 
     async def _show(self, visit: Visit, card: Card, over: MessageId | None = None) -> MessageId:
         self._counts.pop(visit.said.address, None)  # the next picture is counted below what was said since
@@ -166,6 +152,10 @@ class Desk:
                 return await self._decline(visit, digest)
             case MakeWish():
                 return await self._wish(visit, effect)
+            case Deliver(job):
+                return await errands.deliver(visit, JobId(job), office, self._premises)
+            case Grant():
+                return await errands.grant(visit, effect, office, self._clock.now())
             case Choose(room):
                 await office.choose(visit.said.identity, room)
                 return None
@@ -275,7 +265,9 @@ class Desk:
         model = await self._office.model(visit.account, slug)
         if not _seen(visit, [model]):
             raise UserFault("no-such-model", slug=slug[:60])
-        return models.model_card(model, visit.words, self._premises.spool)
+        own = visit.said.private and model.account == visit.account
+        card = models.model_card(model, visit.words, self._premises.spool, own=own)
+        return card if visit.said.private else replace(card, picture=None)  # samples are shown by their owner
 
     async def _status(self, visit: Visit, of: str) -> Card:
         now = self._clock.now()

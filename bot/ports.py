@@ -36,6 +36,7 @@ class Said:
     pressed: str | None = None  # a button's action, as it came: never believed
     message: MessageId | None = None  # the message that button stood on
     private: bool = True  # nobody else reads the answer
+    id: str = ""  # of the remark, where the platform has one: said again, what it moves is not moved twice
 
 
 Hear = Callable[[Said], Awaitable[None]]
@@ -149,6 +150,9 @@ class Office(Protocol):
         """Raises UserFault("no-such-model")."""
 
     async def balance(self, account: AccountId) -> Balance: ...
+
+    async def grant(self, by: Identity, to: Identity, points: int, reason: str, key: str) -> Balance:
+        """Operator `by` gives `to` points, the same `key` once. Raises UserFault("grants-of-the-day")."""
 
     async def receipts(self, account: AccountId) -> list[Entry]:
         """Newest first."""

@@ -33,4 +33,5 @@ class Courier(Protocol):
         that is not final.
         """
 
-    async def send_file(self, to: Address, file: Path, caption: str) -> None: ...
+    async def send_file(self, to: Address, file: Path, caption: str) -> bool:
+        """Send `file` under its own name. False: it is larger than the platform carries. Raises Unreachable."""

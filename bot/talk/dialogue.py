@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from bot.ports import Said
-from bot.talk import dataset, hello, jobs, models, purse, settings, train, upload
+from bot.talk import dataset, hello, jobs, models, operators, options, purse, settings, train, upload
 from bot.talk.effects import AddToDraft, Aside, Effect, Known, Refuse, Tell
 from pipeline.domain.faults import UserFault
 from pipeline.domain.text import clean
@@ -16,10 +17,10 @@ COMMAND: Final = re.compile(r"/([A-Za-z_]{1,32})(?:@\w{1,64})?")  # "@name": how
 Answer = Callable[[Sequence[str], Known], tuple[Effect, ...]]
 COMMANDS: Final[Mapping[str, Answer]] = {
     **train.COMMANDS, **dataset.COMMANDS, **jobs.COMMANDS, **models.COMMANDS, **purse.COMMANDS, **settings.COMMANDS,
-    **upload.COMMANDS, **hello.COMMANDS,
+    **upload.COMMANDS, **operators.COMMANDS, **hello.COMMANDS,
 }  # fmt: skip
 BUTTONS: Final[Mapping[str, Callable[[str, Known], tuple[Effect, ...]]]] = {
-    **train.BUTTONS, **dataset.BUTTONS, **jobs.BUTTONS,
+    **train.BUTTONS, **dataset.BUTTONS, **jobs.BUTTONS, **models.BUTTONS,
 }  # fmt: skip
 GROUP: Final = frozenset({"status", "models", "model"})  # answered before others; money, drafts, samples never are
 
@@ -28,14 +29,16 @@ def answer(said: Said, known: Known) -> tuple[Effect, ...]:
     """Decide what to do about `said`. Never raises: a person's mistake is a Refuse."""
     if said.pressed is not None:
         return _pressed(clean(said.pressed, 64), known)
+    if not said.private:
+        said = replace(said, attachments=())  # a draft is nobody else's business
     taken = (AddToDraft(said.attachments),) if said.attachments else ()
     text = clean(said.text, LONGEST)
-    words = re.sub(r"\s*=\s*", "=", text).split()
+    words = options.split(text)
     if not words:
         return taken
     name = COMMAND.fullmatch(words[0])
     if name is None:  # a caption under a picture is for people
-        return taken or (Tell("chat-no-command"),)
+        return taken or ((Tell("chat-no-command"),) if said.private else ())
     return _commanded(name[1].lower(), words[1:], said, known)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.domain.account import Room
 from pipeline.domain.faults import Fact, UserFault
+from pipeline.domain.ids import Identity
 from pipeline.domain.recipe import Publish, Recipe
 from pipeline.domain.stage import Wish
 
@@ -17,6 +18,7 @@ class Known:
 
     last: Recipe | None = None  # what this person last asked a price for
     publish: Publish = Publish.HF  # the operator's default
+    operator: bool = False  # this person is one
 
 
 class Page(StrEnum):
@@ -93,6 +95,20 @@ class Tell:
 
 
 @dataclass(frozen=True, slots=True)
+class Deliver:
+    """The weights of a paid job, to its owner."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    to: Identity
+    points: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Aside:
     """Not before others: where this person is answered alone. `name` is the command they said."""
 
@@ -113,5 +129,5 @@ class Refuse:
 
 Effect = (
     AddToDraft | DropPicture | ClearDraft | AskQuote | Submit | Decline
-    | MakeWish | Choose | Show | Tell | Aside | Refuse
+    | MakeWish | Choose | Deliver | Grant | Show | Tell | Aside | Refuse
 )  # fmt: skip

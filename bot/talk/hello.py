@@ -7,7 +7,7 @@ from bot.talk import options
 from bot.talk.effects import Effect, Known, Page, Show
 from notifier.card import Button, Card
 from notifier.words import Words
-from pipeline.domain.recipe import BOUNDS, Publish, Recipe
+from pipeline.domain.recipe import BOUNDS, MOST_PROMPTS, Publish, Recipe
 
 LISTED: Final = (
     "train", "dataset", "status", "jobs", "stop", "cancel", "models", "model", "balance", "receipts", "settings",
@@ -61,4 +61,4 @@ def _options(words: Words, publish: Publish) -> list[tuple[str, str]]:
         low, high = BOUNDS.get(key, (0, 0))
         bounds = {"low": words.number(low), "high": words.number(high)}
         rows.append((f"{key}={value}", words.say(f"chat-option-{key.replace('_', '-')}", **bounds)))
-    return rows
+    return [*rows, ('prompt="…"', words.say("chat-option-prompt", most=MOST_PROMPTS))]

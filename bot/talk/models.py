@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from bot.talk.effects import Effect, Known, Page, Show, Tell
-from notifier.card import Card
+from bot.talk.effects import Deliver, Effect, Known, Page, Show, Tell
+from notifier.card import Button, Card
 from notifier.words import Words
 from pipeline.domain.catalogue import Model
 from pipeline.domain.ids import AccountId
@@ -22,7 +22,13 @@ def model(words: Sequence[str], _known: Known) -> tuple[Effect, ...]:
     return (Show(Page.MODEL, line(words[0], 80)) if words else Tell("chat-model-usage"),)
 
 
+def download(job: str, _known: Known) -> tuple[Effect, ...]:
+    return (Deliver(job or "-"),)
+
+
 COMMANDS: Final[Mapping[str, Callable[[Sequence[str], Known], tuple[Effect, ...]]]] = {"models": models, "model": model}
+
+BUTTONS: Final[Mapping[str, Callable[[str, Known], tuple[Effect, ...]]]] = {"download": download}
 
 
 def models_card(found: Sequence[Model], account: AccountId, words: Words) -> Card:
@@ -37,8 +43,19 @@ def models_card(found: Sequence[Model], account: AccountId, words: Words) -> Car
     )
 
 
-def model_card(one: Model, words: Words, spool: Path) -> Card:
-    """One model: how to call it in a prompt, where it is, how it was trained. `spool`: where our files are."""
+def download_card(link: str | None, url: str, words: Words) -> Card:
+    """Where the file is that the chat does not carry."""
+    if link is None:
+        return Card(title="", lines=(words.say("chat-download-none"), url), final=True)
+    button = Button(words.say("chat-button-download"), "", link=link)
+    return Card(title="", lines=(words.say("chat-download-link"),), buttons=(button,), final=True)
+
+
+def model_card(one: Model, words: Words, spool: Path, *, own: bool = False) -> Card:
+    """One model: how to call it in a prompt, where it is, how it was trained. `spool`: where our files are.
+
+    `own`: it is shown to its owner, who may have the file.
+    """
     return Card(
         title=words.foreign(one.name) or one.slug,
         lines=(
@@ -59,6 +76,7 @@ def model_card(one: Model, words: Words, spool: Path) -> Card:
             ("sha256", one.sha256),
         ),
         picture=spool / one.sheet if one.sheet else None,
+        buttons=(Button(words.say("chat-button-download"), f"download:{one.job}"),) if own else (),
         final=True,
     )
 

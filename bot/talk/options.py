@@ -1,6 +1,7 @@
 """The options of /train: a trigger first, then key=value. Words in, a recipe out."""
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -9,10 +10,19 @@ from typing import Any, Final
 from bot.talk.effects import Known
 from pipeline.domain.faults import UserFault
 from pipeline.domain.money import MICRO, MicroUsd, micro
-from pipeline.domain.recipe import Preset, Publish, Recipe, preset_values
+from pipeline.domain.recipe import LONGEST_PROMPT, Captions, Preset, Publish, Recipe, preset_values
+from pipeline.domain.text import line
 
 FAR: Final = 10**15  # outside every bound; nobody reads more digits
-LATER: Final = frozenset({"captions", "url"})
+LATER: Final = frozenset({"url"})
+QUOTED: Final = r'"[^"]*"|“[^“”]*”'  # phones turn one kind into the other by themselves
+
+
+def split(text: str) -> list[str]:
+    """The words of a remark; what stands in quotes is one word, and an equals sign needs no care for spaces."""
+    joined = re.sub(rf"({QUOTED})|\s*=\s*", lambda found: found[1] or "=", text)
+    words = re.findall(rf'(?:{QUOTED}|[^\s"“”])+', joined)
+    return [re.sub(r'["“”]', "", word) for word in words]
 
 
 def recipe(words: Sequence[str], known: Known) -> Recipe:
@@ -31,6 +41,8 @@ def recipe(words: Sequence[str], known: Known) -> Recipe:
     else:
         raise UserFault("trigger-missing")
     preset = preset_values(options["preset"]) if "preset" in options else {}
+    if "prompt" in options:
+        options = {key: value for key, value in options.items() if key != "prompt"} | {"prompts": options["prompt"]}
     order = replace(order, **{**preset, **options})
     order.check()
     return order
@@ -48,6 +60,8 @@ def written(order: Recipe) -> dict[str, str]:
         "resolution": ",".join(map(str, order.resolution)),
         "save_every": str(order.save_every),
         "samples": str(order.samples),
+        "samples_every": str(order.samples_every) if order.samples_every else "",
+        "captions": order.captions.value,
         "publish": order.publish.value,
         "region": order.region,
         "gpu": order.gpu.replace(" ", "_"),
@@ -60,7 +74,8 @@ def spelled(order: Recipe) -> str:
     plain = written(replace(Recipe(trigger=order.trigger), **preset_values(order.preset)))
     plain["preset"] = Preset.SUBJECT
     changed = [f"{key}={value}" for key, value in written(order).items() if value != plain[key]]
-    return " ".join(["/train", order.trigger, *changed])
+    said = [f'prompt="{prompt}"' for prompt in order.prompts]
+    return " ".join(["/train", order.trigger, *changed, *said])
 
 
 def _options(words: Sequence[str]) -> Mapping[str, Any]:
@@ -74,12 +89,20 @@ def _options(words: Sequence[str]) -> Mapping[str, Any]:
             raise UserFault("option-later", option=option)
         if option not in _READ:
             raise UserFault("option-unknown", option=option[:40], known=", ".join(_READ))
-        if option in found:
+        if option in found and option != "prompt":
             raise UserFault("option-twice", option=option)
         if not value:
             raise UserFault("option-empty", option=option)
+        if option == "prompt":
+            found[option] = (*found.get(option, ()), _prompt(option, value))
+            continue
         found[option] = _READ[option](option, value)
     return found
+
+
+def _prompt(_option: str, value: str) -> str:
+    """A person's own words, as one plain line; whether they are too long is the recipe's to say."""
+    return line(value, LONGEST_PROMPT + 1).replace('"', "'")
 
 
 def _word(_option: str, value: str) -> str:
@@ -140,6 +163,9 @@ _READ: Final[Mapping[str, Callable[[str, str], Any]]] = {
     "resolution": _sides,
     "save_every": _whole,
     "samples": _whole,
+    "samples_every": _whole,
+    "captions": _one_of(Captions),
+    "prompt": _prompt,
     "publish": _one_of(Publish),
     "region": _region,
     "gpu": _gpu,

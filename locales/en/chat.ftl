@@ -18,7 +18,7 @@ chat-aside = I answer that where only you can read it.
 chat-button-aside = Open our chat
 chat-upload = Upload pictures
 chat-upload-how = The page takes pictures and zips of any size that fits a draft, 2 GB in all, and they are counted here. The link is for you alone: it works once, and for an hour.
-chat-upload-none = There is no upload page here. Send the pictures in this chat, one by one as files, or in zips that it takes; or put a zip somewhere and give /train its address with url=.
+chat-upload-none = There is no upload page here. Send the pictures in this chat, one by one as files or in small zips; they all go into one draft.
 chat-button-upload = Open the upload page
 
 ## Quote
@@ -129,6 +129,17 @@ chat-receipt-capture = Paid for training { $job }
 chat-receipt-release = Returned from training { $job }
 chat-receipt-refund = Refunded
 
+chat-granted = { $points } for { $who }; { $left } available there now.
+chat-grant-usage = /grant, then platform:id (never a name), points and a reason, for example: /grant telegram:7 5000 a bug report
+fault-grants-of-the-day = That is more than a day allows: { $left } of { $most } points are left today. The command line has no such limit.
+
+## Downloads
+
+chat-button-download = Download
+chat-download = { $slug }, { $size }
+chat-download-link = The file is larger than this chat carries. The link works for a day, for whoever has it.
+chat-download-none = The file is larger than this chat carries. It is where the model is published:
+
 ## Settings
 
 chat-settings = Settings
@@ -165,6 +176,9 @@ chat-option-lr = how fast it learns, { $low } to { $high }
 chat-option-resolution = picture sizes it learns at, up to four, { $low } to { $high }
 chat-option-save-every = steps between saved states, { $low } to { $high }
 chat-option-samples = sample pictures at the end, { $low } to { $high }
+chat-option-samples-every = steps between rounds of samples while it learns, { $low } to { $high }; empty: only at the end
+chat-option-captions = keep (the captions you gave), none (the trigger word alone), auto (as keep, and pictures without one get one where something can write it; nothing here can yet)
+chat-option-prompt = what a sample shows, in quotes; up to { $most } of them, as often as you like. Without it: your captions
 chat-option-publish = who may see it: hf (everyone, on Hugging Face) or private
 chat-option-region = the country of the machine, such as US
 chat-option-gpu = the graphics card, such as RTX_4090

@@ -23,16 +23,18 @@ from pipeline.domain.progress import Progress
 from pipeline.domain.quote import Quote, quote
 from pipeline.domain.recipe import Recipe
 from pipeline.domain.stage import Stage, Wish
+from pipeline.flow import deadlines
 from pipeline.flow.accounts import Accounts
 from pipeline.flow.catalogue import Catalogue
 from pipeline.flow.drafts import Draft, Drafts
+from pipeline.flow.grants import Grants
 from pipeline.flow.journal import load_job, load_progress
 from pipeline.flow.kit import need_of
 from pipeline.flow.ledger import Ledger
 from pipeline.flow.offers import Shelf
 from pipeline.flow.records import OpenQuote, job_doc, job_from, quote_doc, quote_from
 from pipeline.flow.spool import Spool
-from pipeline.ports import Clock, Engine, House, Provider, Store, Workshop
+from pipeline.ports import Clock, Engine, House, Pace, Provider, Store, Workshop
 from pipeline.trainers.bases import base
 
 CAS_TRIES: Final = 50
@@ -76,6 +78,7 @@ class Intake:
     terms: Terms
     engine: Engine
     hint: Callable[[], None]
+    pace: Pace = field(default_factory=Pace)
     asked: dict[AccountId, deque[datetime]] = field(default_factory=dict, repr=False)  # quotes of the last minute
 
     # --- drafts
@@ -195,7 +198,10 @@ class Intake:
         return job.telling(now, StageReached(stage=job.stage, attempt=job.attempt))
 
     async def wish(self, account: AccountId, wish: Wish, job: JobId | None) -> Job:
-        """Write a wish into a running job and have it read at once. Raises UserFault("no-such-job" | "too-late")."""
+        """Write a wish into a running job and have it read at once.
+
+        Raises UserFault("no-such-job" | "too-late" | "nothing-to-extend" | "not-extendable").
+        """
         target = await self._live(account, job)
         for _ in range(CAS_TRIES):
             if target.stage.closing or target.over or target.ending is not None:
@@ -203,8 +209,11 @@ class Intake:
             if target.wish is wish or target.wish is Wish.CANCEL:
                 return target
             now = self.clock.now()
-            wished = replace(target, wish=wish, version=target.version + 1, changed_at=now)
-            wished = wished.telling(now, Wished(wish=wish))
+            if wish is Wish.KEEP:
+                wished = deadlines.extended(target, now, self.pace)
+            else:
+                wished = replace(target, wish=wish).telling(now, Wished(wish=wish))
+            wished = replace(wished, version=target.version + 1, changed_at=now)
             if await self.store.cas("jobs", target.id, target.version, job_doc(wished)):
                 self.hint()
                 await self.engine.nudge(target.id)
@@ -264,6 +273,10 @@ class Intake:
 
     async def balance(self, account: AccountId) -> Balance:
         return await self.ledger.balance(account)
+
+    async def grant(self, by: Identity, to: Identity, points: int, reason: str, key: str) -> Balance:
+        grants = Grants(store=self.store, clock=self.clock, ledger=self.ledger, accounts=self.accounts)
+        return await grants.give(by, to, points, reason, key)
 
     async def receipts(self, account: AccountId) -> list[Entry]:
         return await self.ledger.entries(account)

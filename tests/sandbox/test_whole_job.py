@@ -37,7 +37,8 @@ class Wall:
         self.messages.setdefault(message, []).append(card)
         return message
 
-    async def send_file(self, to: Address, file: Path, caption: str) -> None: ...
+    async def send_file(self, to: Address, file: Path, caption: str) -> bool:
+        raise NotImplementedError
 
     @property
     def last(self) -> Card:

@@ -78,6 +78,8 @@ class Chat:
     fails: list[Exception] = field(default_factory=list)
     calls: list[tuple[str, MessageId | None, Card]] = field(default_factory=list)
     messages: dict[MessageId, Card] = field(default_factory=dict)
+    files: list[tuple[str, str, int]] = field(default_factory=list)  # chat, name, bytes
+    carries: int = 1000  # bytes of the largest file
     at_once: int = 0
     most_at_once: int = 0
 
@@ -101,5 +103,6 @@ class Chat:
         self.messages[message] = card
         return message
 
-    async def send_file(self, to: Address, file: Path, caption: str) -> None:
-        raise NotImplementedError
+    async def send_file(self, to: Address, file: Path, caption: str) -> bool:
+        self.files.append((to.chat, file.name, file.stat().st_size))
+        return file.stat().st_size <= self.carries

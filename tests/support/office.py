@@ -141,6 +141,11 @@ class Office:
     async def balance(self, account: AccountId) -> Balance:
         return self.states[account].balance
 
+    async def grant(self, by: Identity, to: Identity, points: int, reason: str, key: str) -> Balance:
+        account = await self.account(to)
+        self._move(account, Deposit(key=f"grant:{key}", points=Points(points), source=reason, at=EPOCH))
+        return await self.balance(account)
+
     async def receipts(self, account: AccountId) -> list[Entry]:
         return [entry for entry in reversed(self.entries) if entry.account == account]
 

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,8 +20,9 @@ from pipeline.domain.catalogue import Model
 from pipeline.domain.dataset import Finding, Inspection
 from pipeline.domain.faults import OperatorFault, UserFault
 from pipeline.domain.ids import AccountId, Identity, JobId, Sha256, Slug
-from pipeline.domain.job import Address
+from pipeline.domain.job import Address, Artifact, Ending
 from pipeline.domain.money import Points
+from pipeline.domain.stage import End, Stage
 from tests.support.notified import Chat, picture_of
 from tests.support.office import Office, picture, pictures
 from tests.support.virtual import EPOCH
@@ -343,3 +345,102 @@ def test_the_desk_starts_without_any_chat_library() -> None:
     seen = f"import sys, bot.desk; print([name for name in {heavy} if name in sys.modules])"
     out = subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def group(text: str, who: str = "ann") -> Said:
+    return replace(said(text, who=who), address=Address("memory", "-5"), private=False)
+
+
+def test_before_others_a_status_shows_how_far_it_is_and_nothing_else() -> None:
+    booth = Booth()
+    booth.started()
+    (card,) = booth.hear(group("/status"))
+    assert card.title == EN.say("running-title", slug="ohwx")
+    assert (card.fields, card.buttons, card.picture) == ((), (), None)
+    assert "points" not in read([card])
+
+
+def test_before_others_only_public_models_are_there_and_no_sample_of_them() -> None:
+    booth = Booth()
+    booth.office.listed += [a_model(), replace(a_model(), slug=Slug("seen"), public=True)]
+    (listed, hidden, shown) = booth.hear(group("/models"), group("/model ohwx"), group("/model seen"))
+    assert [slug for slug, _ in listed.fields] == ["seen"]
+    assert hidden.lines == (EN.fault(UserFault("no-such-model", slug="ohwx")),)
+    assert (shown.picture, shown.buttons) == (None, ())
+
+
+def test_before_others_money_is_answered_with_a_way_to_be_alone() -> None:
+    booth = Booth()
+    for name in ("balance", "receipts", "train", "dataset", "jobs", "stop"):
+        (card,) = booth.hear(group(f"/{name}"))
+        assert card.lines == (EN.say("chat-aside"),)
+        assert [button.action for button in card.buttons] == [f"private:{name}"]
+
+
+def test_a_hundred_pictures_at_once_are_counted_in_few_edits_and_the_last_count_is_true() -> None:
+    booth = Booth(office=Office({Path(f"{n}.jpg"): pictures(n) for n in range(100)}))
+    booth.chat.seconds = 0.01
+
+    async def albums() -> None:
+        async with asyncio.TaskGroup() as all_at_once:
+            for n in range(100):
+                all_at_once.create_task(booth.desk.hear(said("", Path(f"{n}.jpg"))))
+
+    asyncio.run(albums())
+    assert booth.chat.only.title == "100 pictures in the draft"
+    assert len(booth.chat.calls) <= 10
+
+
+def delivering(booth: Booth, folder: Path, **changes: Any) -> JobId:
+    """A job of Ann's whose weights are at home."""
+    booth.desk._premises = replace(booth.desk._premises, spool=folder)
+    (folder / "weights.bin").write_bytes(b"w" * 900)
+    number = booth.started()
+    artifact = Artifact(file="weights.bin", sha256=Sha256("a" * 64), size=900, step=30)
+    ended = {
+        "stage": Stage.DONE,
+        "ending": Ending(End.DONE),
+        "artifact": artifact,
+        "url": "https://hub.example/ann/ohwx",
+    }
+    booth.office.filed[0] = replace(booth.office.filed[0], **{**ended, **changes})
+    return number
+
+
+def test_a_paid_model_is_handed_over_as_a_file_under_its_name(tmp_path: Path) -> None:
+    booth = Booth()
+    job = delivering(booth, tmp_path)
+    assert booth.hear(pressed(f"download:{job}")) == []
+    assert booth.chat.files == [("ann", "ohwx.safetensors", 900)]
+    assert [file.name for file in tmp_path.iterdir()] == ["weights.bin"]
+
+
+def test_a_model_larger_than_the_chat_carries_is_where_it_was_published(tmp_path: Path) -> None:
+    booth = Booth()
+    booth.chat.carries = 500
+    (card,) = booth.hear(pressed(f"download:{delivering(booth, tmp_path)}"))
+    assert "https://hub.example/ann/ohwx" in card.lines
+
+
+@pytest.mark.parametrize("changes", [{"stage": Stage.BILL}, {"ending": Ending(End.FAILED)}, {"artifact": None}])
+def test_nothing_is_downloaded_before_it_is_paid(changes: dict[str, Any], tmp_path: Path) -> None:
+    booth = Booth()
+    job = delivering(booth, tmp_path, **changes)
+    assert read(booth.hear(pressed(f"download:{job}"))) == read(booth.hear(pressed("download:000000000000")))
+    assert booth.chat.files == []
+
+
+def test_a_model_of_somebody_else_is_not_downloaded_by_its_number(tmp_path: Path) -> None:
+    booth = Booth()
+    job = delivering(booth, tmp_path)
+    foreign = read(booth.hear(pressed(f"download:{job}", who="bob")))
+    assert foreign == read(booth.hear(pressed("download:000000000000", who="bob")))
+    assert booth.chat.files == []
+
+
+def test_discord_7_is_not_telegram_7() -> None:
+    booth = Booth()
+    booth.desk._premises = replace(booth.desk._premises, operators=frozenset({Identity("telegram:7")}))
+    for identity, given in (("discord:7", False), ("telegram:77", False), ("telegram:7", True)):
+        (card,) = booth.hear(replace(said("/grant telegram:8 5000"), identity=Identity(identity)))
+        assert ("5,000 points for telegram:8" in read([card])) is given

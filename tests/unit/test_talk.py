@@ -12,11 +12,13 @@ from bot.talk import hello, options
 from bot.talk.dialogue import BUTTONS, COMMANDS, answer
 from bot.talk.effects import (
     AddToDraft,
+    Aside,
     AskQuote,
     ClearDraft,
     Decline,
     DropPicture,
     Effect,
+    Grant,
     Known,
     MakeWish,
     Page,
@@ -157,10 +159,7 @@ def test_a_preset_s_own_values_need_not_be_spelled() -> None:
         ("ohwx in the garden", "I do not understand “in”. After the trigger word, options look like steps=2000."),
         ("", EN.say("fault-trigger-missing")),
         ("steps=30", EN.say("fault-trigger-missing")),
-        *[
-            (f"ohwx {option}=x", f"The option {option} does not work yet. Leave it out for now.")
-            for option in ("captions", "url")
-        ],
+        *[(f"ohwx {option}=x", f"The option {option} does not work yet. Leave it out for now.") for option in ("url",)],
     ],
 )
 def test_a_mistake_in_an_order_gets_one_sentence_that_names_it(order: str, told: str) -> None:
@@ -275,4 +274,30 @@ def test_no_forged_button_makes_the_dialogue_raise(action: str) -> None:
 
 def test_help_lists_exactly_what_works() -> None:
     listed = {label.removeprefix("/") for label, _ in hello.help_card(EN, Publish.HF).fields if label.startswith("/")}
-    assert listed == set(COMMANDS) - {"start"}
+    assert listed == set(COMMANDS) - {"start", "grant"}  # operators know theirs
+
+
+OPERATOR = Known(operator=True)
+
+
+def test_an_operator_grants_to_an_identity_and_never_to_a_name() -> None:
+    assert answer(said("/grant telegram:8 5000 for a bug"), OPERATOR) == (
+        Grant(Identity("telegram:8"), 5000, "for a bug"),
+    )
+    for text in ("/grant", "/grant @bob 5000", "/grant telegram:8", "/grant telegram:8 -5", "/grant telegram:8 1e9"):
+        assert answer(said(text), OPERATOR) == (Tell("chat-grant-usage"),)
+
+
+def test_who_is_no_operator_does_not_learn_that_there_is_a_grant() -> None:
+    (told,) = answer(said("/grant telegram:7 5000"), NOTHING)
+    assert told == Tell("chat-unknown-command", {"command": "/grant"})
+
+
+def test_before_others_only_what_shows_no_money_and_no_draft_is_answered() -> None:
+    for name in set(COMMANDS):
+        effects = answer(replace(said(f"/{name} ohwx", ZIP), private=False), OPERATOR)
+        if name in {"status", "models", "model"}:
+            assert all(isinstance(effect, Show) for effect in effects)
+        else:
+            assert effects == (Aside(name),)
+    assert answer(replace(said("/elsewhere"), private=False), NOTHING) == ()

@@ -22,7 +22,6 @@ from notifier.ports import MessageId
 from pipeline.domain.job import Address
 
 PAUSE, LONGEST_PAUSE = 2.0, 60.0  # seconds between two tries to log in
-FILE_MOST: Final = 10 * 2**20  # bytes that a bot may send anywhere
 CLOSE_SECONDS: Final = 1.0
 CROWDED: Final = 4011  # more servers than one connection may hold
 FATAL: Final = {4004: "ops-discord-token", 4013: "ops-discord-intents", 4014: "ops-discord-intents"}
@@ -107,7 +106,7 @@ class Discord:
 
     async def send_file(self, to: Address, file: Path, caption: str) -> bool:
         """As Courier.send_file."""
-        return await (await self._said()).send_file(to, file, caption, FILE_MOST)
+        return await (await self._said()).send_file(to, file, caption)
 
     async def _said(self) -> Mouth:
         await self._open.wait()

@@ -185,7 +185,8 @@ class Attendant:
             if files and not brought:
                 return
             said = Said(
-                identity=remark.identity, address=remark.address, text=remark.text, attachments=tuple(brought)
+                identity=remark.identity, address=remark.address, text=remark.text, attachments=tuple(brought),
+                id=remark.id,
             )  # fmt: skip
             if remark.command:
                 async with place.words(after_files=remark.command in DRAFTING):

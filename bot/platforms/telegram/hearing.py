@@ -57,12 +57,16 @@ class Remark:
     edited: bool = False
     query: str = ""  # of a pressed button
     pressed: str = ""
-    message: MessageId | None = None
+    message: MessageId | None = None  # itself, or the one a button stood on
     reply: Replied | None = None
 
     @property
     def private(self) -> bool:
         return self.chat == self.person
+
+    @property
+    def id(self) -> str:
+        return f"telegram:{self.chat}:{self.message}"
 
     @property
     def identity(self) -> Identity:

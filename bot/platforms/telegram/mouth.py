@@ -30,7 +30,8 @@ from pipeline.domain.job import Address
 PHOTO_MOST: Final = 10 * 10**6  # bytes
 DATA_MOST: Final = 64  # bytes of a button's action
 ROW: Final = 2  # buttons side by side; the first stands alone when they are odd
-TRIES: Final = 6  # of one message that Telegram asked to wait with, or moved
+TRIES: Final = 5  # of one message that Telegram asked to wait with, moved, or did not answer
+PAUSE: Final = 1.0  # seconds, then twice as long each time
 
 UNSEEN: Final = "?"  # a picture, but not which
 
@@ -89,19 +90,21 @@ class Mouth:
         self._rhythm.shown(f"{place.chat}:{sent.number}", card, _now())
         return sent.id
 
-    async def send_file(self, to: Address, file: Path, caption: str) -> None:
-        """Send `file` as a document. Raises TooBig when the server does not take it."""
+    async def send_file(self, to: Address, file: Path, caption: str) -> bool:
+        """Send `file` as a document. False: Telegram does not carry it."""
         if (await asyncio.to_thread(file.stat)).st_size > self._wire.upload_most:
-            raise TooBig
-        text = pen.html(Card(title="", lines=(caption,)), pen.CAPTION)
-        place = Place.read(to)
-        await self._said(
-            place.chat,
-            Rank.LAST_WORD,
-            lambda chat: self._wire.call(
-                SendDocument(chat_id=chat, message_thread_id=place.thread, document=FSInputFile(file), caption=text),
-                UPLOAD_SECONDS,
-            ),
+            return False
+        place, text = Place.read(to), pen.html(Card(title="", lines=(caption,)), pen.CAPTION)
+        try:
+            await self._said(place.chat, Rank.LAST_WORD, lambda chat: self._file(chat, place.thread, file, text))
+        except TooBig:
+            return False
+        return True
+
+    async def _file(self, chat: int, thread: int | None, file: Path, text: str) -> Message:
+        document = FSInputFile(file)
+        return await self._wire.call(
+            SendDocument(chat_id=chat, message_thread_id=thread, document=document, caption=text), UPLOAD_SECONDS
         )
 
     async def _send(self, place: Place, card: Card) -> Sent:
@@ -146,8 +149,12 @@ class Mouth:
         return await self._wire.call(EditMessageText(text=pen.html(card), **where))
 
     async def _said(self, chat: int, rank: Rank, say: Callable[[int], Awaitable[T]]) -> T:
-        """Say it when it is its turn; wait exactly as long as Telegram asks, follow a group that moved."""
-        for _ in range(TRIES):
+        """Say it when it is its turn; wait exactly as long as Telegram asks, follow a group that moved.
+
+        What was not answered is said again: an edit may be repeated, and a message twice is better than none.
+        """
+        pause = PAUSE
+        for left in reversed(range(TRIES)):
             to = await self._memory.moved(chat)
             try:
                 async with self._gate.turn(to, rank):
@@ -157,6 +164,11 @@ class Mouth:
                 self._gate.hold(to, wait.seconds)
             except Moved as moved:
                 await self._memory.move(to, moved.chat)
+            except OperatorFault as fault:
+                if fault.code != "telegram-down" or not left:
+                    raise
+                await asyncio.sleep(pause)
+                pause *= 2
         raise OperatorFault("telegram-down", why="flood")
 
     def _keys(self, card: Card, chat: int) -> InlineKeyboardMarkup | None:

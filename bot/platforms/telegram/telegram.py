@@ -94,8 +94,8 @@ class Telegram:
         finally:
             self._opened.clear()
             await wire.close()
-        for refused in refusal:
-            raise refused
+        if refusal:
+            raise refusal[0]
 
     async def _listen(self, wire: Wire, desk: "Reception", grounds: Grounds) -> None:
         if not self._config.secret:
@@ -111,9 +111,9 @@ class Telegram:
         """Courier.show."""
         return await (await self._speaking()).show(to, card, over)
 
-    async def send_file(self, to: Address, file: Path, caption: str) -> None:
-        """Courier.send_file. Raises TooBig for what Telegram does not carry."""
-        await (await self._speaking()).send_file(to, file, caption)
+    async def send_file(self, to: Address, file: Path, caption: str) -> bool:
+        """Courier.send_file."""
+        return await (await self._speaking()).send_file(to, file, caption)
 
     async def _speaking(self) -> Mouth:
         """The mouth, while there is one. After the end nothing is said: who waits here is about to be cancelled."""

@@ -58,7 +58,15 @@ def parted(said: str, here: Path) -> tuple[str, tuple[Path, ...]]:
             files.append(path)
         else:
             kept.append(word)
-    return (" ".join(kept) if files else said), tuple(files)
+    return (" ".join(map(_quoted, kept)) if files else said), tuple(files)
+
+
+def _quoted(word: str) -> str:
+    """A word with its quotes again, where it has spaces in it."""
+    key, equals, value = word.partition("=")
+    if " " not in word:
+        return word
+    return f'{key}="{value}"' if equals and " " not in key else f'"{word}"'
 
 
 def _looks_like_a_path(word: str) -> bool:

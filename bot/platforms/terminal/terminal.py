@@ -93,9 +93,10 @@ class Terminal:
             await self._screen.post(message, card, self._numbered(message, card))
         return message
 
-    async def send_file(self, to: Address, file: Path, caption: str) -> None:
+    async def send_file(self, to: Address, file: Path, caption: str) -> bool:
         """Courier.send_file: the file is on this machine already, so its path is enough."""
         await self.show(to, Card(title="", lines=(caption, str(file)), final=True), None)
+        return True
 
     # --- for a play that types by itself
 

@@ -1,0 +1,60 @@
+"""What the desk does besides answering: hands a model's file over, gives points in an operator's name."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+from bot.ports import Office
+from bot.talk import models, phrases
+from bot.talk.effects import Grant
+from bot.visit import Premises, Visit
+from bot.web.links import deliverable
+from notifier.card import Card
+from pipeline.domain.faults import UserFault
+from pipeline.domain.ids import JobId
+
+
+async def deliver(visit: Visit, number: JobId, office: Office, house: Premises) -> Card | None:
+    """The weights of a paid job in the chat, or a card with a link where the chat does not carry them."""
+    job, _ = await office.job(visit.account, number)
+    if job.artifact is None or not deliverable(job):
+        raise UserFault("no-such-job")
+    words, slug = visit.words, job.slug or job.recipe.slug
+    caption = words.say("chat-download", slug=slug, size=words.size(job.artifact.size))
+    async with _named(house.spool / job.artifact.file, f"{slug}.safetensors") as file:
+        if file is not None and await visit.courier.send_file(visit.said.address, file, caption):
+            return None
+    link = await house.pages.download_link(job.id) if house.pages is not None else None
+    return models.download_card(link, job.url, words)
+
+
+async def grant(visit: Visit, effect: Grant, office: Office, now: datetime) -> Card:
+    said, words = visit.said, visit.words
+    key = said.id or f"{said.identity}-{now.isoformat()}"
+    balance = await office.grant(said.identity, effect.to, effect.points, effect.reason, key)
+    told = {"points": words.points(effect.points), "left": words.points(balance.available)}
+    return phrases.sentence(words.say("chat-granted", who=words.foreign(effect.to), **told))
+
+
+@asynccontextmanager
+async def _named(file: Path, name: str) -> AsyncIterator[Path | None]:
+    """`file` under another name, as long as it is needed; None when it is gone."""
+    folder = await asyncio.to_thread(_linked, file, name)
+    try:
+        yield folder / name if folder is not None else None
+    finally:
+        if folder is not None:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _linked(file: Path, name: str) -> Path | None:
+    if not file.is_file():
+        return None
+    folder = Path(tempfile.mkdtemp(prefix=".sent-", dir=file.parent))
+    os.link(file, folder / name)
+    return folder
