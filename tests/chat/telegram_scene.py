@@ -221,7 +221,7 @@ class Evening:
 
     def scene(self, scenario: Scenario) -> Callable[[pytest.TempPathFactory], None]:
         """Turn `scenario` into a test."""
-        name = scenario.__name__  # type: ignore[attr-defined]  # a function's
+        name = scenario.__name__
         self._scenes[name] = scenario
 
         def test(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -9,11 +9,15 @@ from tests.support.telegram.answers import Refusal, too_many
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`lost`: the call is carried out and its answer never arrives. `gate`: it waits until that opens."""
+    """`lost`: the call is carried out and its answer never arrives. `gate`: it waits until that opens.
+
+    `chat`: it befalls calls about that chat only.
+    """
 
     refusal: Refusal | None = None
     lost: bool = False
     gate: asyncio.Event | None = None
+    chat: int | None = None
 
 
 @dataclass(slots=True)
@@ -23,31 +27,33 @@ class Faults:
     struck: list[str] = field(default_factory=list)
     _armed: dict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
 
-    def refuse(self, method: str, refusal: Refusal, times: int = 1) -> None:
-        self._armed[method].extend([Fault(refusal=refusal)] * times)
+    def refuse(self, method: str, refusal: Refusal, times: int = 1, chat: int | None = None) -> None:
+        self._armed[method].extend([Fault(refusal=refusal, chat=chat)] * times)
 
-    def flood(self, method: str, seconds: int, times: int = 1) -> None:
-        self.refuse(method, too_many(seconds), times)
+    def flood(self, method: str, seconds: int, times: int = 1, chat: int | None = None) -> None:
+        self.refuse(method, too_many(seconds), times, chat)
 
-    def fail(self, method: str, times: int = 1, code: int = 502) -> None:
-        self.refuse(method, Refusal(code, "Bad Gateway" if code == 502 else "Internal Server Error"), times)
+    def fail(self, method: str, times: int = 1, chat: int | None = None) -> None:
+        self.refuse(method, Refusal(502, "Bad Gateway"), times, chat)
 
-    def lose(self, method: str, times: int = 1) -> None:
-        self._armed[method].extend([Fault(lost=True)] * times)
+    def lose(self, method: str, times: int = 1, chat: int | None = None) -> None:
+        self._armed[method].extend([Fault(lost=True, chat=chat)] * times)
 
-    def hold(self, method: str) -> asyncio.Event:
+    def hold(self, method: str, chat: int | None = None) -> asyncio.Event:
         """The next call waits until the event is set; a bot that dies meanwhile is noticed."""
         gate = asyncio.Event()
-        self._armed[method].append(Fault(gate=gate))
+        self._armed[method].append(Fault(gate=gate, chat=chat))
         return gate
 
-    def strike(self, method: str) -> Fault:
+    def strike(self, method: str, chat: int) -> Fault:
         """What befalls this call."""
-        armed = self._armed.get(method)
-        if not armed:
-            return NOTHING
-        self.struck.append(method)
-        return armed.popleft()
+        armed = self._armed.get(method, deque())
+        for fault in armed:
+            if fault.chat in {None, chat}:
+                armed.remove(fault)
+                self.struck.append(method)
+                return fault
+        return NOTHING
 
     @property
     def left(self) -> list[str]:

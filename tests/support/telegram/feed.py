@@ -36,6 +36,7 @@ class Feed:
     proxy: dict[str, str] = field(default_factory=dict)
     waiting: list[dict[str, Any]] = field(default_factory=list)
     acknowledged: list[int] = field(default_factory=list)
+    delivered: list[dict[str, Any]] = field(default_factory=list)  # acknowledged, whole
     polls: int = 0
     pushes: list[tuple[int, int]] = field(default_factory=list)  # update_id, status
     hook: Hook | None = None
@@ -104,6 +105,7 @@ class Feed:
         done = [update["update_id"] for update in self.waiting if update["update_id"] < offset]
         if done:
             self.acknowledged += done
+            self.delivered += [update for update in self.waiting if update["update_id"] < offset]
             self.waiting = [update for update in self.waiting if update["update_id"] >= offset]
             self.bell.ring()
 
@@ -157,6 +159,7 @@ class Feed:
         if 200 <= status < 300:
             self.waiting = [other for other in self.waiting if other is not update]
             self.acknowledged.append(number)
+            self.delivered.append(update)
         else:
             await asyncio.sleep(AGAIN)
         del self._pushing[number]

@@ -1,16 +1,19 @@
 """Files as Telegram keeps them: a new file_id each time it is named, one file_unique_id for good, links that expire."""
 
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from PIL import Image
 
 from tests.support.telegram.answers import bad
+
+if TYPE_CHECKING:  # it knows us
+    from tests.support.telegram.world import Message
 
 MEGA: Final = 1 << 20
 DOWNLOAD_MAX: Final = 20 * MEGA  # getFile in the cloud
@@ -46,6 +49,7 @@ class Files:
     token: str
     local: Path | None = None
     fetched: list[str] = field(default_factory=list)  # names of what was asked for with getFile
+    asked: list[str] = field(default_factory=list)  # unique ids of the same
     violations: list[str] = field(default_factory=list)
     _ids: dict[str, File] = field(default_factory=dict)
     _links: dict[str, File] = field(default_factory=dict)
@@ -102,6 +106,7 @@ class Files:
             raise bad("wrong file_id or the file is temporarily unavailable")
         file = self._ids[file_id]
         self.fetched.append(file.name)
+        self.asked.append(file.unique)
         if file.size > DOWNLOAD_MAX and self.local is None:
             self.violations.append(f"getFile of {file.name}, {file.size} bytes")
             raise bad("file is too big")
@@ -113,6 +118,11 @@ class Files:
         self._links[path] = file
         said = {"file_id": file_id, "file_unique_id": file.unique, "file_size": file.size}
         return said | {"file_path": path}
+
+    def fetched_of(self, messages: "Iterable[Message]") -> list[str]:
+        """Which files of `messages` were asked for, by unique id, as often as they were."""
+        there = {content(message.wire) for message in messages}
+        return [unique for unique in self.asked if unique in there]
 
     def linked(self, path: str) -> File | None:
         return self._links.get(path)

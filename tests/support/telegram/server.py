@@ -161,7 +161,7 @@ class TelegramServer:
         if call.method.lower() not in self._methods:
             raise no_method()
         call.method, do = self._methods[call.method.lower()]
-        fault = self.faults.strike(call.method)
+        fault = self.faults.strike(call.method, call.number("chat_id"))
         if fault.gate is not None:
             self.bell.ring()
             await fault.gate.wait()
