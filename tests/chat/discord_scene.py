@@ -14,7 +14,7 @@ from typing import Any, Final
 from tests.chat.telegram_scene import Bot, nursery, pictures
 from tests.support.discord import Discord, File, Interaction, Message, Person, discord, oracle
 
-SHORT: Final[dict[str, object]] = {"steps": 100, "rank": 1, "samples": 0}  # the least work that is a whole training
+SHORT: Final[dict[str, Any]] = {"steps": 100, "rank": 1, "samples": 0}  # the least work that is a whole training
 PROMISED_FILES: Final = 10
 DONE: Final = r"<lora:\S+:0\.8>"
 
@@ -52,13 +52,13 @@ class Scene:
             "WELCOME_POINTS": "200000", "METRICS_BIND": "127.0.0.1:0", "LOG_LEVEL": "info", **self.env,
         }  # fmt: skip
 
-    async def quoted(self, ann: Person, trigger: str = "ohwx", **options: object) -> Message:
+    async def quoted(self, ann: Person, trigger: str = "ohwx", **options: Any) -> Message:
         """Order a short training in the server's channel; the quote."""
-        order = {"trigger": trigger, "dataset": File("set.zip", a_zip()), **SHORT, **options}
+        order: dict[str, Any] = {"trigger": trigger, "dataset": File("set.zip", a_zip()), **SHORT, **options}
         await ann.slash("train", self.there.channel, **order)
         return await ann.finds("Start", self.there.channel)
 
-    async def ordered(self, ann: Person, trigger: str = "ohwx", **options: object) -> Interaction:
+    async def ordered(self, ann: Person, trigger: str = "ohwx", **options: Any) -> Interaction:
         """Order it and press Start."""
         return await ann.presses("Start", await self.quoted(ann, trigger, **options))
 
@@ -97,15 +97,16 @@ async def scene(folder: Path, *, clean: bool = True, **env: str) -> AsyncIterato
             for bot in one.bots:
                 if bot.running:
                     await bot.dies()
-        assert not clean or there.violations == []
-        if oracle.there():
-            assert oracle.findings(there.rest.exchanges) == []
+        assert not clean or not there.violations, there.violations
+        found = oracle.findings(there.rest.exchanges) if oracle.there() else []
+        assert not found, "\n".join(found)
 
 
 def story(there: Discord) -> str:
     """The last calls, one a line."""
+    calls = there.rest.exchanges[-40:]
     return "\n".join(
-        f"{one.status} {one.method} {one.path} {str(one.body)[:200]}" for one in there.rest.exchanges[-40:]
+        f"{one.at - calls[0].at:6.2f} {one.status} {one.method} {one.path[:60]} {str(one.body)[:160]}" for one in calls
     )
 
 

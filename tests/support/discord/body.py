@@ -23,6 +23,7 @@ class Exchange:
     path: str
     route: str  # as Discord's description writes it
     query: dict[str, str]
+    at: float = 0.0  # seconds, the loop's
     body: Any = None
     files: list[str] = field(default_factory=list)
     status: int = 0

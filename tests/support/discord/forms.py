@@ -156,4 +156,6 @@ def command(asked: Json, number: int, guild_id: int | None) -> Json:
         **{key: value for key, value in asked.items() if value is not None},
         "id": str(number), "application_id": str(BOT_ID), "version": str(number + 1),
     }  # fmt: skip
+    if found["default_member_permissions"] is not None:
+        found["default_member_permissions"] = str(found["default_member_permissions"])
     return found | ({"guild_id": str(guild_id)} if guild_id else {})

@@ -89,8 +89,9 @@ class Gateway:
     async def drop(self, code: int) -> None:
         """Hang up on everybody."""
         for one in self.online:
-            assert one.socket is not None
-            await one.socket.close(code=code)
+            socket, one.socket = one.socket, None
+            assert socket is not None
+            await socket.close(code=code)
 
     # --- events
 

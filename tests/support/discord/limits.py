@@ -72,10 +72,8 @@ class Limited(Exception):
             return "error code: 1015", {"Retry-After": str(max(1, round(self.after)))}
         body: Json = {
             "message": "You are being rate limited.", "retry_after": round(self.after, 3),
-            "global": self.scope == "global",
+            "global": self.scope == "global", "code": self.code,
         }  # fmt: skip
-        if self.code:
-            body["code"] = self.code
         headers = {
             "Via": "1.1 google", "Retry-After": str(max(1, round(self.after))), "X-RateLimit-Scope": self.scope,
         }  # fmt: skip

@@ -34,6 +34,7 @@ class Pen:
             asked=asked,
         )  # fmt: skip
         self._fill(message, body, files)
+        message.pinged = list(message.mentions)
         channel.messages[message.id] = message
         return message
 

@@ -182,11 +182,7 @@ class Person:
         message = on or await self.finds(label, where)
         button = message.button(label)
         assert button is not None, f"no enabled {label!r} on: {message.text} {message.buttons}"
-        return await self.pokes(button["custom_id"], message, late=late)
-
-    async def pokes(self, custom_id: str, message: Message, *, late: float = 0) -> Interaction:
-        """Send a press that the client may not offer: a forged or a stale one."""
-        data = {"component_type": 2, "custom_id": custom_id}
+        data = {"component_type": 2, "custom_id": button["custom_id"]}
         return await self._interact(COMPONENT, message.channel, data, message=message, late=late)
 
     async def fills(self, opened: Interaction, files: Sequence[File] = (), **values: str) -> Interaction:

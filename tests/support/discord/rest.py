@@ -1,5 +1,6 @@
 """Discord's REST API, version 10: the part that a bot of slash commands, buttons and direct messages uses."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -62,8 +63,9 @@ class Rest:
 
         async def answer(request: web.Request) -> web.StreamResponse:
             exchange = Exchange(
-                method=request.method, path=request.path.removeprefix(API), route=route, query=dict(request.query)
-            )
+                method=request.method, path=request.path.removeprefix(API), route=route, query=dict(request.query),
+                at=asyncio.get_running_loop().time(),
+            )  # fmt: skip
             self.exchanges.append(exchange)
             headers: dict[str, str] = {}
             scope = ""

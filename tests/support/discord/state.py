@@ -108,6 +108,7 @@ class Message:
     components: list[Json] = field(default_factory=list)
     uploads: list[Upload] = field(default_factory=list)
     mentions: list[User] = field(default_factory=list)
+    pinged: list[User] = field(default_factory=list)  # whose phone rang when it came; an edit rings nobody
     flags: int = 0
     edited_at: datetime | None = None
     versions: list[str] = field(default_factory=list)  # its text, as it was after each write
