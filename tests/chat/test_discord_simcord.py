@@ -10,6 +10,7 @@ from bot.platforms.discord.inbox import Inbox
 from notifier.card import Button, Card, Tone
 from notifier.ports import Later, MessageId, Unreachable
 from pipeline.domain.account import Room
+from pipeline.domain.ids import Identity
 from pipeline.domain.job import Job
 from tests.support.discord_town import ZIP, Person, Town, buttons, run, text
 
@@ -125,6 +126,48 @@ def test_a_command_that_was_never_synced_cannot_be_used(tmp_path: Path) -> None:
     async def story(town: Town) -> None:
         with pytest.raises(simcord.SetupError):
             await town.person().says("grant", person=None)
+
+    run(tmp_path, story)
+
+
+def test_operators_give_points_once_however_often_the_order_arrives(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        boss, bob = town.person(), town.person()
+        await town.promotes(boss)
+        assert "5,000" in answer(await boss.whispers("grant", person=bob.user, points=5000, reason="for a bug report"))
+        assert "105,000" in answer(await bob.says("balance"))
+        assert town.heard[0].id == f"discord:{town.heard[0].id.partition(':')[2]}"
+        assert town.heard[0].text == f"/grant discord:{bob.id} 5000 for a bug report"
+        assert "I do not know /grant" in answer(await bob.whispers("grant", person=bob.user, points=5000))
+
+    run(tmp_path, story)
+
+
+def test_discord_7_is_not_telegram_7(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        ann = town.person()
+        town.grounds = replace(town.grounds, operators=frozenset({Identity(f"telegram:{ann.id}")}))
+        await town.restart()
+        assert "I do not know /grant" in answer(await ann.whispers("grant", person=ann.user, points=5))
+        assert town.heard[0].identity == f"discord:{ann.id}"
+
+    run(tmp_path, story)
+
+
+def test_a_file_goes_into_the_answer_and_one_that_is_too_large_does_not(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        small, large = tmp_path.parent / "ohwx.safetensors", tmp_path.parent / "large.safetensors"
+        small.write_bytes(b"weights")
+        with large.open("wb") as file:
+            file.truncate(40 * 10**6)
+        ann = town.person()
+        assert await town.sends(ann.address, small)
+        assert [one.filename for one in ann.dm[-1].attachments] == ["ohwx.safetensors"]
+        assert not await town.sends(ann.address, large)
+        ann.refuses(50007)
+        with pytest.raises(Unreachable):
+            await town.sends(ann.address, small)
+        assert town.channel.history() == []  # a model is its owner's
 
     run(tmp_path, story)
 
@@ -301,6 +344,7 @@ def test_a_double_click_starts_one_training(tmp_path: Path) -> None:
 def test_every_button_x_role_x_foreign_job_one_same_answer(tmp_path: Path) -> None:
     async def story(town: Town) -> None:
         ann, bob, operator = town.person(), town.person(), town.person()
+        await town.promotes(operator)
         job = await started(town, ann)
         digest = next(iter(town.office.quotes.values())).digest
         message = await town.told(replace(job, address=replace(job.address, room=Room.HERE)), live(1, job=job.id))
@@ -315,7 +359,7 @@ def test_every_button_x_role_x_foreign_job_one_same_answer(tmp_path: Path) -> No
             assert (await who.forges("x" * 100, shown))[0].startswith("That button no longer")
         assert town.office.filed[0].wish is None
 
-    run(tmp_path, story, operators=("discord:3",))
+    run(tmp_path, story)
 
 
 def test_a_late_photo_forces_a_new_quote(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ from typing import Any
 import discord
 import simcord
 
-from bot.desk import Desk, Premises
+from bot.desk import Desk
 from bot.platforms.discord.client import Client
 from bot.platforms.discord.platform import Discord, Line
 from bot.ports import Grounds, Hear, Said
+from bot.visit import Premises
 from notifier.card import Card
 from notifier.ports import MessageId
 from notifier.words import Words
@@ -70,14 +71,14 @@ class Clock:
 class Town:
     """One server with one channel, and the bot. `restart` is another process on the same store."""
 
-    def __init__(self, folder: Path, operators: tuple[str, ...] = (), words: Callable[[str], Words] = Words) -> None:
+    def __init__(self, folder: Path) -> None:
         self.office, self.store, self.clock = Clerk(), MemoryStore(), Clock()
         self.grounds = Grounds(
-            store=self.store, folder=folder, clock=self.clock, words=words, office=self.office,
-            operators=frozenset(map(Identity, operators)),
+            store=self.store, folder=folder, clock=self.clock, words=Words, office=self.office,
         )  # fmt: skip
         self.heard: list[Said] = []
         self.broken_links = False
+        self.spool = folder.parent
         self.env: simcord.Env
         self.guild: simcord.GuildHandle
         self.channel: simcord.ChannelHandle
@@ -88,7 +89,7 @@ class Town:
         self.platform = Discord(Line(token="simcord", api=API))
         desk = Desk(
             self.office, {"discord": self.platform}, self.grounds.words, self.clock,
-            Premises(),
+            Premises(operators=self.grounds.operators, spool=self.spool),
         )  # fmt: skip
         self.client = self.platform.put_up(self._hearing(desk.hear), self.grounds, self._fetch)
         self.platform.ready()
@@ -110,6 +111,11 @@ class Town:
         """The process is another one; Discord and the store are the same."""
         await self.env.restart_bot(self._moved_in())
 
+    async def promotes(self, person: "Person") -> None:
+        """The next process counts `person` among its operators."""
+        self.grounds = replace(self.grounds, operators=frozenset({Identity(f"discord:{person.id}")}))
+        await self.restart()
+
     def person(self) -> "Person":
         return Person(self, self.env.create_user(f"person{next(self._names)}"))
 
@@ -120,6 +126,10 @@ class Town:
     async def shows(self, to: Address, card: Card, over: MessageId | None = None) -> MessageId:
         with self.env._bot_scope():  # on the town's clock
             return await self.platform.show(to, card, over)
+
+    async def sends(self, to: Address, file: Path) -> bool:
+        with self.env._bot_scope():
+            return await self.platform.send_file(to, file, "Here it is.")
 
     async def passes(self, seconds: float) -> None:
         self.clock.at += timedelta(seconds=seconds)
@@ -156,6 +166,11 @@ class Person:
     @property
     def id(self) -> int:
         return self._user.id
+
+    @property
+    def user(self) -> simcord.UserHandle:
+        """For options that name somebody."""
+        return self._user
 
     @property
     def mention(self) -> str:
@@ -223,8 +238,8 @@ def _payload(town: Town, message: Shown) -> Any:
 
 
 @asynccontextmanager
-async def town(folder: Path, operators: tuple[str, ...] = (), **how: Any) -> AsyncIterator[Town]:
-    one = Town(folder, operators, **how)
+async def town(folder: Path) -> AsyncIterator[Town]:
+    one = Town(folder)
     async with simcord.run(one.client) as env:
         one.env = env
         one.guild = env.create_guild()
@@ -232,11 +247,11 @@ async def town(folder: Path, operators: tuple[str, ...] = (), **how: Any) -> Asy
         yield one
 
 
-def run(folder: Path, story: Callable[[Town], Awaitable[None]], **how: Any) -> None:
+def run(folder: Path, story: Callable[[Town], Awaitable[None]]) -> None:
     """Play `story` in a fresh town."""
 
     async def play() -> None:
-        async with town(folder, **how) as one:
+        async with town(folder) as one:
             await story(one)
 
     asyncio.run(play())

@@ -86,6 +86,12 @@ def test_a_tag_to_copy_is_a_code_span_with_no_mark_of_ours_inside() -> None:
     assert "`<lora:a`b" not in ink("<lora:a`b:1>", 200)
 
 
+def test_somebody_elses_words_are_a_code_span_that_they_cannot_end() -> None:
+    said = ink("The picture \u2068**a**`@everyone.jpg\u2069 is small", 200)
+    assert said == "The picture `**a**\u02cb@everyone.jpg` is small"
+    assert ink("\u2068\u2069x\u202e\u2069", 200) == "x"
+
+
 def test_a_link_of_ours_stands_alone_on_its_line_and_stays_one() -> None:
     url = "https://huggingface.co/ann/my_cat-2"
     assert ink(f"Ready.\n\n{url}", 200).endswith(f"\n{url}")

@@ -183,4 +183,5 @@ def _said(remark: Remark, address: Address, files: tuple[Path, ...]) -> Said:
         pressed=remark.pressed,
         message=MessageId(remark.message) if remark.message else None,
         private=True,  # in company we answer to that person's eyes only
+        id=remark.key,
     )

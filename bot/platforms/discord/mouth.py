@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PICTURES: Final = 2000  # messages whose picture we remember
 EPOCH: Final = 1_420_070_400.0  # Discord's own: its numbers count milliseconds from here
 LAUNCH: Final = 1_700_000_000.0  # nothing of ours is older; a number that says so is no time
+FILE_MOST: Final = 10 * 2**20  # bytes that a bot may send anywhere
 LINE: Final = 1500  # letters of a plain message
 
 log = structlog.get_logger()
@@ -56,13 +57,19 @@ class Mouth:
             return (await self._over(to, place, card, spot)).id
         return (await self._first(to, place, card)).id
 
-    async def send_file(self, to: Address, file: Path, caption: str, most: int) -> bool:
-        """Send `file` to its person alone; False: it is larger than `most` bytes."""
-        if (await asyncio.to_thread(file.stat)).st_size > most:
+    async def send_file(self, to: Address, file: Path, caption: str) -> bool:
+        """As Courier.send_file: to its person alone."""
+        reply, said = answering.get(), ink(caption, LINE)
+        if reply is not None:
+            try:
+                return await reply.file(file, said)
+            except Expired:
+                log.info("discord-expired", chat=to.chat)
+        if (await asyncio.to_thread(file.stat)).st_size > FILE_MOST:
             return False
         place = Place.read(to.chat)
         room = place.channel if place.kind is Kind.DM else await self._people.room(place.user)
-        await self._send(room, {"content": ink(caption, LINE), "file": discord.File(file, filename=file.name)})
+        await self._send(room, {"content": said, "file": discord.File(file)})
         return True
 
     # --- over a message

@@ -1,6 +1,8 @@
 """The answer to one interaction, by its own token while that lives: first its response, then what follows it."""
 
+import asyncio
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, Final
 
 import discord
@@ -9,7 +11,7 @@ from bot.platforms.discord.face import Face
 from bot.platforms.discord.where import Spot
 
 GONE: Final = frozenset({10008, 10015, 50027})  # dismissed, or the token is too old: others will do
-UNAUTHORIZED: Final = 401
+UNAUTHORIZED, LARGE, TOO_LARGE = 401, 413, 40005
 
 
 class Expired(Exception):
@@ -38,9 +40,29 @@ class Reply:
                 return self._spot(message)
             return await self._follow(face)
         except discord.HTTPException as error:
-            if error.code in GONE or error.status == UNAUTHORIZED:
+            if _gone(error):
                 raise Expired from error
             raise
+
+    async def file(self, file: Path, said: str) -> bool:
+        """Send `file`; False: it is larger than this place takes. Raises Expired."""
+        if self._interaction.is_expired():
+            raise Expired
+        if (await asyncio.to_thread(file.stat)).st_size > self._interaction.filesize_limit:
+            return False
+        try:
+            if self._thinking:
+                sent = await self._interaction.edit_original_response(content=said, attachments=[discord.File(file)])
+                self._first, self._thinking = self._spot(sent), False
+            else:
+                await self._interaction.followup.send(said, file=discord.File(file), ephemeral=self._hidden)
+        except discord.HTTPException as error:
+            if error.code == TOO_LARGE or error.status == LARGE:
+                return False
+            if _gone(error):
+                raise Expired from error
+            raise
+        return True
 
     async def finish(self) -> None:
         """Take the promise of an answer back where none was needed."""
@@ -66,6 +88,10 @@ class Reply:
     def _spot(self, message: discord.Message) -> Spot:
         channel = self._interaction.channel_id or message.channel.id
         return Spot(channel, message.id, self._hidden)
+
+
+def _gone(error: discord.HTTPException) -> bool:
+    return error.code in GONE or error.status == UNAUTHORIZED
 
 
 answering: ContextVar[Reply | None] = ContextVar("answering", default=None)  # the interaction in hand, if one is
