@@ -26,6 +26,11 @@ async def test_from_an_album_and_a_zip_to_a_model_in_one_chat(one: Scene) -> Non
     await ann.says("/models")
     listed = await ann.until(lambda seen: "ohwx" in seen.text and seen.id > done.id)
     assert not listed.preview
+    await ann.says("/model ohwx")
+    await ann.until(lambda seen: "Download" in seen.labels, 40)
+    await ann.answered(await ann.presses("Download"))
+    file = await ann.until(lambda seen: "document" in seen.message.wire, 40)
+    assert file.message.wire["document"]["file_name"].endswith(".safetensors")
     assert sum("<lora:" in seen.text for seen in ann.heard if seen.id <= done.id) == 1
 
 
@@ -46,16 +51,3 @@ async def test_a_live_message_deleted_by_its_reader_is_posted_anew_and_a_blocked
     await bob.says("/status")
     await bob.until(lambda seen: finished(seen) and seen.id >= anew.id, 80)
     assert "bobx" in (await bob.until(finished)).text
-
-
-@evening.scene
-async def test_a_group_that_moves_takes_its_live_message_along(one: Scene) -> None:
-    cat = one.somebody()
-    team = one.team(cat)
-    await cat.says(zip=one.zip())
-    await cat.until("12 pictures")
-    there = cat.in_(team)
-    await there.says(f"/train catx {SHORT}")
-    quote = await cat.until(lambda seen: "Start" in seen.labels)  # money stays between us
-    assert "12 pictures" in quote.text
-    assert not any("point" in seen.text for seen in there.heard)

@@ -67,7 +67,7 @@ async def test_every_button_x_role_x_foreign_job_one_same_answer(one: Scene) -> 
         shown = await who.until("/train", 40)
         for verb in ("start", "change", "stop", "cancel", "decline"):
             await who.answered(who.forges(f"{verb}:{aim}", shown))
-        await who.until(lambda seen, shown=shown: seen.id == shown.id and seen.edits > 0, 40)
+        await who.until("Not started", 40)
         await who.says("/balance")
         await who.until("Available", 40)
     assert [seen.text for seen in eve.heard] == [seen.text for seen in fay.heard]
@@ -82,7 +82,7 @@ async def test_two_anonymous_admins_share_no_purse(one: Scene) -> None:
         hidden = team.anonymous(person)
         before = len(hidden.heard)
         await hidden.says("/balance")
-        (told,) = await one.server.until(lambda hidden=hidden, before=before: hidden.heard[before:], 40)
+        told = await hidden.hears(before, 40)
         assert "point" not in told.text
         assert "yourself" in told.text
 
@@ -94,7 +94,7 @@ async def test_hostile_names_give_harmless_names_entities(one: Scene) -> None:
     for name in ("holidays.zip", f"{HOSTILE}.zip"):
         before = len(ann.heard)
         await ann.says(size=30 << 20, name=name)
-        (told,) = await one.server.until(lambda before=before: ann.heard[before:], 40)
+        told = await ann.hears(before, 40)
         marks.append([kind for kind, _ in told.marks])
     assert marks[0] == marks[1]
     assert "code" in marks[0]
@@ -132,11 +132,46 @@ async def test_a_reply_to_ones_own_zip_trains_on_it(one: Scene) -> None:
 async def test_a_reply_to_anothers_zip_trains_nothing_unallowed(one: Scene) -> None:
     ann, eve = one.somebody(), one.somebody()
     team = one.team(ann, eve)
-    sent = await ann.in_(team).says(zip=one.zip())
-    await eve.in_(team).replies(sent, "/train evil steps=60 samples=0")
-    await one.server.until(lambda: eve.heard or eve.in_(team).heard, 40)
-    assert not any(quoted(seen) for seen in [*eve.heard, *eve.in_(team).heard])
+    hers, evil = ann.in_(team), eve.in_(team)
+    sent = await hers.says(zip=one.zip())
+    await evil.replies(sent, "/train evil steps=60 samples=0")
+    asked = await hers.until(lambda seen: "Allow" in seen.labels, 40)
+    await evil.answered(await evil.presses("Allow", asked))
+    await evil.says("/models")  # whatever that press did has been done before this is answered
+    await evil.until(lambda seen: seen.id > asked.id, 40)
     assert one.server.files.fetched_of([sent]) == []
+    assert not any(quoted(seen) for seen in [*eve.heard, *hers.heard])
+    await hers.presses("Allow", asked)
+    assert "12 pictures" in (await eve.until(quoted, 40)).text
+    assert not any("point" in seen.text for seen in hers.heard)
+
+
+@evening.scene
+async def test_a_group_that_moved_is_answered_where_it_is_now(one: Scene) -> None:
+    ann = one.somebody()
+    team = one.team(ann)
+    gate = one.server.faults.hold("sendMessage", team.chat.id)
+    await ann.in_(team).says("/models")
+    await one.server.until(
+        lambda: len(one.server.called("sendMessage")) > 0 and not one.server.faults.armed(team.chat.id)
+    )
+    fresh = await team.migrates(ann)
+    gate.set()
+    there = ann.in_(fresh)
+    await there.hears(0, 40)
+    await there.says("/models")
+    await there.hears(1, 40)
+    assert ann.in_(team).heard == []
+
+
+@evening.scene
+async def test_a_link_that_died_before_it_was_followed_is_asked_for_again(one: Scene) -> None:
+    ann = one.somebody()
+    zipped = one.server.files.document("set.zip", one.zip().read_bytes())
+    one.server.files.stillborn.add(zipped.unique)
+    await ann.says(file=zipped)
+    await ann.until("12 pictures", 40)
+    assert one.server.files.asked.count(zipped.unique) == 2
 
 
 @evening.scene

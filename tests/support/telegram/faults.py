@@ -55,6 +55,10 @@ class Faults:
                 return fault
         return NOTHING
 
+    def armed(self, chat: int) -> bool:
+        """Whether something still waits for calls about `chat`."""
+        return any(fault.chat == chat for armed in self._armed.values() for fault in armed)
+
     @property
     def left(self) -> list[str]:
         """What was armed and never struck."""

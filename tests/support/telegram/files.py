@@ -50,6 +50,7 @@ class Files:
     local: Path | None = None
     fetched: list[str] = field(default_factory=list)  # names of what was asked for with getFile
     asked: list[str] = field(default_factory=list)  # unique ids of the same
+    stillborn: set[str] = field(default_factory=set)  # unique ids whose next link is dead when it is followed
     violations: list[str] = field(default_factory=list)
     _ids: dict[str, File] = field(default_factory=dict)
     _links: dict[str, File] = field(default_factory=dict)
@@ -115,7 +116,10 @@ class Files:
         path = f"{kind}/file_{next(self._number)}{Path(file.name).suffix}"
         if self.local is not None:
             path = str(self._laid(path, file.data))
-        self._links[path] = file
+        if file.unique in self.stillborn:
+            self.stillborn.discard(file.unique)
+        else:
+            self._links[path] = file
         said = {"file_id": file_id, "file_unique_id": file.unique, "file_size": file.size}
         return said | {"file_path": path}
 

@@ -172,6 +172,14 @@ class Voice:
 
         return await self.scene.world.bell.until(look, seconds, lambda: f"{wanted!r} was never said in:\n{self.told()}")
 
+    async def hears(self, more_than: int, seconds: float = PATIENCE) -> Seen:
+        """What the bot says next, once it has said `more_than` things."""
+
+        def look() -> Seen | None:
+            return self.heard[more_than] if len(self.heard) > more_than else None
+
+        return await self.scene.world.bell.until(look, seconds, lambda: f"nothing more was said in:\n{self.told()}")
+
     def told(self) -> str:
         return "\n---\n".join(f"{'>' if one.mine else '<'} {one.text} {one.labels}" for one in self.sees())
 
