@@ -1,15 +1,12 @@
 """Buttons that never die: what one does is written on it, so that any process, before or after a restart, hears it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
 import discord
 
-if TYPE_CHECKING:
-    from bot.platforms.discord.client import Client
+from bot.platforms.discord.hearing import Listener
 
 STYLE: Final[Mapping[str, discord.ButtonStyle]] = {
     "start": discord.ButtonStyle.success,
@@ -40,5 +37,5 @@ class Press(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template
         return cls(item, match["action"])
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        client: Client = interaction.client
+        client: Listener = interaction.client
         await client.ear.pressed(interaction, self.action)

@@ -1,6 +1,6 @@
 """discord.py's client, put up for us: no privileged intents, no cache it does not need, mentions off."""
 
-from collections.abc import Callable
+import logging
 from typing import Any, Final
 
 import discord
@@ -10,10 +10,9 @@ from discord import app_commands
 from bot.platforms.discord import commands, sync, translate
 from bot.platforms.discord.brake import Brake
 from bot.platforms.discord.buttons import Press
-from bot.platforms.discord.ear import Ear
+from bot.platforms.discord.hearing import Listener
 from bot.platforms.discord.photos import FORM
 from bot.ports import Grounds
-from notifier.words import Words
 
 LIMIT_PATIENCE: Final = 300.0  # seconds of a rate limit that are waited out where it is; a longer one is an error
 
@@ -33,13 +32,14 @@ class Tree(app_commands.CommandTree["Client"]):
         await self.client.ear.commanded(interaction)
 
 
-class Client(discord.Client):
-    """One connection. `ear` is set before it logs in."""
+class Client(Listener):
+    """One connection."""
 
-    ear: Ear
+    tree: Tree
 
     def __init__(self, grounds: Grounds, dev_guild: int | None) -> None:
         self.brake = Brake()
+        logging.getLogger("discord.state").setLevel(logging.ERROR)  # it warns that servers are not kept: they are not
         super().__init__(
             http_trace=self.brake.trace(),
             intents=discord.Intents.none(),  # commands, buttons and forms bring all they need; servers fill no memory
@@ -50,7 +50,7 @@ class Client(discord.Client):
             member_cache_flags=discord.MemberCacheFlags.none(),
         )
         self.grounds = grounds
-        self.words: Callable[[str], Words] = grounds.words
+        self.words = grounds.words
         self._dev_guild = dev_guild
         self.tree = Tree(self, allowed_contexts=commands.EVERYWHERE, allowed_installs=commands.ANYBODY)
         for command in commands.commands(operators=bool(grounds.operators)):

@@ -1,17 +1,16 @@
 """Discord's mouth: a card is the answer to the interaction in hand, or else a message by the bot's own token."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import discord
 import structlog
 
 from bot.platforms.discord.face import Face, face
+from bot.platforms.discord.hearing import Listener
 from bot.platforms.discord.ink import ink
 from bot.platforms.discord.people import People
 from bot.platforms.discord.reply import Expired, answering
@@ -22,9 +21,6 @@ from notifier.card import Card
 from notifier.ports import Later, MessageId, Unreachable
 from pipeline.domain.account import Room
 from pipeline.domain.job import Address
-
-if TYPE_CHECKING:
-    from bot.platforms.discord.client import Client
 
 PICTURES: Final = 2000  # messages whose picture we remember
 EPOCH: Final = 1_420_070_400.0  # Discord's own: its numbers count milliseconds from here
@@ -38,7 +34,7 @@ log = structlog.get_logger()
 class Mouth:
     """Shows cards. Raises Unreachable, Later; discord.py's errors where trying again may help."""
 
-    def __init__(self, client: Client, grounds: Grounds, people: People) -> None:
+    def __init__(self, client: Listener, grounds: Grounds, people: People) -> None:
         self._client, self._grounds, self._people = client, grounds, people
         self._rhythm = Rhythm(grounds.pace)
         self._pictures: OrderedDict[Spot, str] = OrderedDict()
