@@ -106,7 +106,7 @@ class Page:
             raise RuntimeError(expression, said["exceptionDetails"])
         return said["result"].get("value")
 
-    async def until(self, expression: str, seconds: float = 15.0) -> Any:
+    async def until(self, expression: str, seconds: float = 30.0) -> Any:
         """Wait until `expression` is true; look every few milliseconds, as a person does."""
         tried = (
             f"(() => {{ try {{ return {expression} }} catch {{ return false }} }})()"  # the page may not be there yet
@@ -132,6 +132,12 @@ class Page:
             node = await self._chooser
         await self.call("DOM.setFileInputFiles", backendNodeId=node, files=[str(file) for file in files])
 
+    async def drop(self, x: float, y: float, *files: Path) -> None:
+        """Drag `files` (or folders) over the page and let go at a point of it."""
+        data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            await self.call("Input.dispatchDragEvent", type=kind, x=x, y=y, data=data)
+
     async def press(self, key: str, *, shift: bool = False) -> None:
         text = {"Enter": "\r", " ": " "}.get(key, "")
         more: dict[str, Any] = {"text": text} if text else {}
@@ -149,18 +155,6 @@ class Page:
         await self.call("Emulation.setTouchEmulationEnabled", enabled=phone)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         await self.call("Emulation.setEmulatedMedia", features=[scheme])
-
-    async def offline(self, *, off: bool) -> None:
-        """Pull the cable, or put it back."""
-        await self.call(
-            "Network.emulateNetworkConditions", offline=off, latency=0, downloadThroughput=-1, uploadThroughput=-1
-        )
-
-    async def slow(self, upload: int) -> None:
-        """A line that carries `upload` bytes a second."""
-        await self.call(
-            "Network.emulateNetworkConditions", offline=False, latency=5, downloadThroughput=-1, uploadThroughput=upload
-        )
 
     async def shot(self, into: Path) -> Path:
         said = await self.call("Page.captureScreenshot", format="png")

@@ -60,9 +60,14 @@ class House:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.links = Links(self.store, self.watch, signing_key(self.folder / "web.key"), self.url)
+        self.behind(self.port)
         self.inbox = Inbox(self.store, self.watch, self.folder / "inbox" / "web", self.limits)
+
+    def behind(self, port: int) -> "House":
+        """Be reached by people through `port`, whatever stands between."""
+        self.url = f"http://127.0.0.1:{port}"
+        self.links = Links(self.store, self.watch, signing_key(self.folder / "web.key"), self.url)
+        return self
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Web]:
@@ -83,6 +88,12 @@ class House:
         """Wait until the desk was told of that many files."""
         async with asyncio.timeout(10):
             while len(self.files) < files:  # noqa: ASYNC110  # the desk has no event for its tests
+                await asyncio.sleep(0.01)
+
+    async def arriving(self) -> None:
+        """Wait until a part of a file is here."""
+        async with asyncio.timeout(10):
+            while not sum(file.stat().st_size for file in self.on_disk):  # noqa: ASYNC110  # as above
                 await asyncio.sleep(0.01)
 
     async def emptied(self) -> None:
