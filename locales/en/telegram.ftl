@@ -17,3 +17,4 @@ fault-telegram-down = Telegram does not answer.
 fault-telegram-refused = Telegram refused a call.
 fault-telegram-file = A file could not be fetched from Telegram.
 telegram-no-pages = TELEGRAM_WEBHOOK_SECRET: needs PUBLIC_URL
+telegram-no-secret = TELEGRAM_WEBHOOK_SECRET: without it anybody could speak for anybody

@@ -42,7 +42,7 @@ def build(settings: object) -> Telegram | None:
             token=found.telegram_token.get_secret_value(),
             api_url=found.telegram_api_url,
             local_dir=found.telegram_local_dir,
-            secret=secret.get_secret_value() if secret else "",
+            secret=secret.get_secret_value() if secret is not None else None,
             public_url=found.public_url or "",
             pace=found.rhythm(),
         )

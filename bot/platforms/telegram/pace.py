@@ -20,6 +20,7 @@ CHAT_GAP: Final = 1.05  # seconds between two messages of one chat; the line may
 GROUP_MOST, MINUTE = 20, 60.5
 PRIVATE_EVERY, PRIVATE_LEAST = 20.0, 1.0  # seconds between two edits of one live message
 GROUP_EVERY, GROUP_LEAST = 30.0, 3.0
+INSTANT: Final = 1e-6  # seconds: less is a rounding error, and a timer that never comes nearer
 REMEMBERED: Final = 2000  # live messages
 
 
@@ -120,7 +121,7 @@ class Gate:
                 continue
             if chat in self._speaking:  # its end will call again
                 kept.append(one)
-            elif (wait := self._limits.wait(chat, now)) > 0:
+            elif (wait := self._limits.wait(chat, now)) > INSTANT:
                 kept.append(one)
                 later.append(wait)
             else:

@@ -53,11 +53,10 @@ class Block:
 
 def html(card: Card, most: int = TEXT) -> str:
     """`card` in at most `most` units, as the reader sees them."""
-    kept = _fitting(_blocks(card), most)
-    return "".join(
-        ("" if first else block.gap) + "".join(bit.html for bit in block.bits)
-        for first, block in zip([True, *[False] * len(kept)], kept, strict=False)
-    )
+    kept = [block for block in _fitting(_blocks(card), most) if block.units]
+    parts = ["".join(bit.html for bit in block.bits) for block in kept]
+    whole = "".join(f"{block.gap if n else ''}{part}" for n, (block, part) in enumerate(zip(kept, parts, strict=True)))
+    return whole if whole.strip() else CUT
 
 
 def units(text: str) -> int:

@@ -44,7 +44,7 @@ class Config:
     token: str = field(repr=False)
     api_url: str
     local_dir: Path | None = None
-    secret: str = field(default="", repr=False)  # of the webhook; "": we poll
+    secret: str | None = field(default=None, repr=False)  # of the webhook; None: we poll
     public_url: str = ""
     pace: Pace = field(default_factory=Pace)
 
@@ -98,7 +98,7 @@ class Telegram:
             raise refusal[0]
 
     async def _listen(self, wire: Wire, desk: "Reception", grounds: Grounds) -> None:
-        if not self._config.secret:
+        if self._config.secret is None:
             await _poll(wire, desk)
         elif grounds.mount is None:
             raise Refused("telegram-no-pages")

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from bot.platforms.telegram.hearing import KINDS
 from bot.platforms.telegram.wire import Wait, Wire
-from bot.ports import Mount
+from bot.ports import Mount, Refused
 from pipeline.domain.faults import OperatorFault
 
 PATH: Final = "/telegram/webhook"
@@ -26,8 +26,9 @@ log = structlog.get_logger()
 
 
 async def serve(wire: Wire, take: Take, mount: Mount, public_url: str, secret: str) -> None:
-    """Have updates brought until cancelled. Without a secret this is never called: anybody could speak for anybody."""
-    assert secret
+    """Have updates brought until cancelled. Raises Refused without a secret: anybody could speak for anybody."""
+    if not secret:
+        raise Refused("telegram-no-secret")
     mount(PATH, handler(take, secret))
     pause = PAUSE
     while True:

@@ -10,6 +10,7 @@ import aiohttp
 from aiogram import Bot
 from aiogram.client.default import DefaultBotProperties
 from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.client.session.base import BaseSession
 from aiogram.client.telegram import TelegramAPIServer
 from aiogram.exceptions import (
     AiogramError,
@@ -100,13 +101,14 @@ class RawUpdates(TelegramMethod[list[dict[str, Any]]]):
 class Wire:
     """Calls out; every foreign exception is translated here, and none of ours holds the token."""
 
-    def __init__(self, token: str, base: str, local: Path | None = None) -> None:
+    def __init__(self, token: str, base: str, local: Path | None = None, session: BaseSession | None = None) -> None:
         """`local`: where the files of a Bot API server in local mode are. Raises Refused."""
-        server = TelegramAPIServer.from_base(base, is_local=local is not None)
+        session = session or AiohttpSession()
+        session.api = TelegramAPIServer.from_base(base, is_local=local is not None)
         try:
             self.bot = Bot(
                 token,
-                session=AiohttpSession(api=server),
+                session=session,
                 default=DefaultBotProperties(parse_mode="HTML", link_preview_is_disabled=True),
             )
         except TokenValidationError:
