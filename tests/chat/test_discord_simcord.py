@@ -407,13 +407,27 @@ def test_what_was_acknowledged_and_not_answered_is_answered_by_the_next_process(
     async def story(town: Town) -> None:
         ann = town.person()
         with town.busy():
-            await ann.says("train", trigger="ohwx", dataset=ZIP, steps=30)
+            asked = await ann.says("train", trigger="ohwx", dataset=ZIP, steps=30)
             await town.restart()
         await town.catches_up()
-        assert "12 pictures" in text(ann.dm[-1])
+        assert "12 pictures" in answer(asked)  # what was promised there is kept there
         await town.restart()
         await town.catches_up()
-        assert len(ann.dm) == 1
+        assert asked.followups == []
+        assert ann.dm == []
+
+    run(tmp_path, story)
+
+
+def test_after_a_long_fall_the_answer_comes_by_direct_message(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        ann = town.person()
+        with town.busy():
+            await ann.says("balance")
+            await town.restart()
+        await town.passes(20 * 60)
+        await town.catches_up()
+        assert "100,000" in text(ann.dm[-1])
 
     run(tmp_path, story)
 

@@ -11,10 +11,11 @@ import discord
 import structlog
 
 from bot.platforms.discord.fetch import Fetch, home_name, room
+from bot.platforms.discord.hearing import Listener
 from bot.platforms.discord.inbox import Inbox, Remark
 from bot.platforms.discord.mouth import Mouth
 from bot.platforms.discord.people import People
-from bot.platforms.discord.reply import Reply, answering
+from bot.platforms.discord.reply import Reply, answering, revived
 from bot.platforms.discord.said import place_of, remark_of
 from bot.platforms.discord.where import Kind, Place, Spot
 from bot.ports import Grounds, Hear, Said
@@ -35,8 +36,11 @@ log = structlog.get_logger()
 class Ear:
     """Hears interactions. `fetch` brings attachments home."""
 
-    def __init__(self, hear: Hear, grounds: Grounds, mouth: Mouth, people: People, fetch: Fetch) -> None:
-        self._hear, self._grounds, self._mouth, self._people, self._fetch = hear, grounds, mouth, people, fetch
+    def __init__(
+        self, client: Listener, hear: Hear, grounds: Grounds, mouth: Mouth, people: People, fetch: Fetch
+    ) -> None:
+        self._client, self._hear, self._grounds = client, hear, grounds
+        self._mouth, self._people, self._fetch = mouth, people, fetch
         self._inbox = Inbox(grounds.store)
         self._visits = 0
         self._idle = asyncio.Event()
@@ -55,16 +59,20 @@ class Ear:
         await self._visited(interaction, remark_of(interaction, pressed=action, message=spot.id), spot)
 
     async def catch_up(self) -> None:
-        """Answer what an earlier process acknowledged and could not answer any more: by the bot's own token."""
+        """Answer what an earlier process acknowledged and did not answer: where it was promised, while that lives."""
         try:
             left = await self._inbox.left(self._grounds.clock.now())
         except Fault as fault:  # nobody loses by waiting for the next start
             log.warning("discord-inbox", code=fault.code)
             return
-        for remark in left:
+        for remark, age in left:
             log.info("discord-again", interaction=remark.id, tries=remark.tries)
+            pressed = Spot.read(MessageId(remark.message)) if remark.message else None
+            hidden = Place.read(remark.chat).shared
             with self._visit():
-                await self._handled(remark)
+                await self._answered(
+                    remark, Reply(revived(self._client, remark), hidden=hidden, pressed=pressed, age=age)
+                )
 
     async def drain(self) -> None:
         """Take nothing more; wait a little for what is in hand. What is left then is answered by the next process."""
@@ -86,13 +94,15 @@ class Ear:
             if not deferring.result():  # not heard, and the person saw it: another process has it, or it was too late
                 await self._forget(remark)
                 return
-            reply = Reply(interaction, hidden=hidden, pressed=pressed)
-            token = answering.set(reply)
-            try:
-                await self._handled(remark)
-                await reply.finish()
-            finally:
-                answering.reset(token)
+            await self._answered(remark, Reply(interaction, hidden=hidden, pressed=pressed))
+
+    async def _answered(self, remark: Remark, reply: Reply) -> None:
+        token = answering.set(reply)
+        try:
+            await self._handled(remark)
+            await reply.finish()
+        finally:
+            answering.reset(token)
 
     async def _handled(self, remark: Remark) -> None:
         """Bring its files, hand it on. Cancelled in between, it stays in the inbox."""

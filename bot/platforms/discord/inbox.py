@@ -33,6 +33,9 @@ class Remark:
     pressed: str | None = None
     message: str | None = None  # a Spot
     files: tuple[File, ...] = ()
+    app: int = 0  # whose interaction it is, and its token: what was promised is answered where it was promised
+    token: str = field(default="", repr=False)
+    room: int = 0  # bytes a file of the answer may have
     tries: int = field(default=0, compare=False)
 
     @property
@@ -52,8 +55,11 @@ class Inbox:
     async def drop(self, remark: Remark) -> None:
         await self._store.delete(COLL, remark.key)
 
-    async def left(self, now: datetime) -> list[Remark]:
-        """What an earlier process acknowledged and did not answer, the oldest first; counted as tried once more."""
+    async def left(self, now: datetime) -> list[tuple[Remark, float]]:
+        """What an earlier process acknowledged and did not answer, the oldest first; counted as tried once more.
+
+        Each with its age in seconds.
+        """
         found = []
         for doc in await self._store.find(COLL, equal={"platform": "discord"}, order="at_ms", limit=500):
             remark = _remark(doc["remark"])
@@ -62,7 +68,7 @@ class Inbox:
                 continue
             again = {**doc, "remark": {**doc["remark"], "tries": remark.tries + 1}}
             if await self._store.cas(COLL, remark.key, doc["version"], again):
-                found.append(remark)
+                found.append((remark, max(0.0, (_ms(now) - doc["at_ms"]) / 1000)))
         return found
 
 

@@ -69,7 +69,7 @@ class Discord:
         client = kind(grounds, self._line.dev_guild)
         people = People(client, grounds)
         self._mouth = Mouth(client, grounds, people)
-        client.ear = Ear(hear, grounds, self._mouth, people, fetch or partial(fetched, api=self._line.api))
+        client.ear = Ear(client, hear, grounds, self._mouth, people, fetch or partial(fetched, api=self._line.api))
         return client
 
     def ready(self) -> None:

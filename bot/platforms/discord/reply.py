@@ -8,9 +8,11 @@ from typing import Any, Final
 import discord
 
 from bot.platforms.discord.face import Face
-from bot.platforms.discord.where import Spot
+from bot.platforms.discord.inbox import Remark
+from bot.platforms.discord.where import Place, Spot
 
 GONE: Final = frozenset({10008, 10015, 50027})  # dismissed, or the token is too old: others will do
+LIFE: Final = 15 * 60 - 10.0  # seconds of an interaction's token, less a few
 UNAUTHORIZED, LARGE, TOO_LARGE = 401, 413, 40005
 
 
@@ -21,8 +23,11 @@ class Expired(Exception):
 class Reply:
     """One interaction that was deferred. `pressed`: the message its button is on; None for a command."""
 
-    def __init__(self, interaction: discord.Interaction[Any], *, hidden: bool, pressed: Spot | None = None) -> None:
+    def __init__(
+        self, interaction: discord.Interaction[Any], *, hidden: bool, pressed: Spot | None = None, age: float = 0.0
+    ) -> None:
         self._interaction = interaction
+        self._ends = _now() + LIFE - age
         self._hidden = hidden
         self._first: Spot | None = pressed  # the message its response is
         self._thinking = pressed is None  # a response is promised and not there yet
@@ -30,7 +35,7 @@ class Reply:
 
     async def show(self, face: Face, over: Spot | None) -> Spot:
         """Show `face`, over `over` if that is a message of this answer. Raises Expired."""
-        if self._interaction.is_expired():
+        if self._dead:
             raise Expired
         try:
             if self._thinking or (over is not None and over == self._first):
@@ -46,7 +51,7 @@ class Reply:
 
     async def file(self, file: Path, said: str) -> bool:
         """Send `file`; False: it is larger than this place takes. Raises Expired."""
-        if self._interaction.is_expired():
+        if self._dead:
             raise Expired
         if (await asyncio.to_thread(file.stat)).st_size > self._interaction.filesize_limit:
             return False
@@ -66,12 +71,17 @@ class Reply:
 
     async def finish(self) -> None:
         """Take the promise of an answer back where none was needed."""
-        if self._thinking and not self._interaction.is_expired():
+        if self._thinking and not self._dead:
             self._thinking = False
             try:
                 await self._interaction.delete_original_response()
             except discord.HTTPException:  # the person sees a promise for a while longer
                 return
+
+    @property
+    def _dead(self) -> bool:
+        """By our own clock: an id tells a time, too, but not in every world."""
+        return _now() >= self._ends
 
     async def _respond(self, face: Face) -> Spot:
         message = await self._interaction.edit_original_response(**face.edited())
@@ -88,6 +98,22 @@ class Reply:
     def _spot(self, message: discord.Message) -> Spot:
         channel = self._interaction.channel_id or message.channel.id
         return Spot(channel, message.id, self._hidden)
+
+
+def revived(client: discord.Client, remark: Remark) -> discord.Interaction[Any]:
+    """The interaction that an earlier process deferred, as far as answering it needs."""
+    place = Place.read(remark.chat)
+    channel: Any = {"id": str(place.channel), "type": discord.ChannelType.private.value, "recipients": []}
+    known: Any = {
+        "id": str(remark.id), "application_id": str(remark.app), "type": discord.InteractionType.component.value,
+        "token": remark.token, "version": 1, "channel_id": str(place.channel), "channel": channel,
+        "attachment_size_limit": remark.room, "locale": remark.locale,
+    }  # fmt: skip
+    return discord.Interaction(data=known, state=client._connection)  # noqa: SLF001  # it has no other way in
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _gone(error: discord.HTTPException) -> bool:

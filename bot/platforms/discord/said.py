@@ -43,6 +43,9 @@ def remark_of(
         pressed=pressed,
         message=message,
         files=tuple(files_of(data)) if pressed is None else (),
+        app=interaction.application_id,
+        token=interaction.token,
+        room=interaction.filesize_limit,
     )
 
 
