@@ -1,4 +1,4 @@
-"""Another way home for a file, over SFTP, as a prototype beside `Hosts.get`: what is known of its time is at `bring`."""
+"""Another way home for a file, over SFTP, as a prototype beside `Hosts.get`: what is known of it is at `bring`."""
 
 import asyncio
 import hashlib
