@@ -10,6 +10,7 @@ from notifier.view import JobView
 from notifier.words import Words
 from pipeline.domain.events import Delayed
 from pipeline.domain.faults import Blame
+from pipeline.domain.job import Alert
 from pipeline.domain.money import MicroUsd, Points
 from pipeline.domain.progress import Progress
 from pipeline.domain.stage import End, Stage, Wish
@@ -57,7 +58,7 @@ def _leaving(view: JobView, words: Words) -> Card:
     return Card(
         title=words.say(f"{view.end}-title", slug=view.slug),
         lines=_said(
-            _why(view, words) if failed else words.say(f"{view.end}-closing"),
+            _why(view, words) if failed else words.say(_halted(view) or f"{view.end}-closing"),
             words.say("failed-closing") if ours else "",
             _chapter(view, words),
         ),
@@ -72,6 +73,7 @@ def _finished(view: JobView, words: Words, spool: Path) -> Card:
     return Card(
         title=words.say("done-title" if whole else "kept-title", slug=view.slug),
         lines=_said(
+            words.say(_halted(view)) if _halted(view) and not whole else "",
             words.say(lead, step=view.step, steps=view.steps),
             words.say("done-use", tag=f"<lora:{view.slug}:0.8>", trigger=view.trigger),
             view.url,
@@ -90,14 +92,20 @@ def _ended(view: JobView, words: Words) -> Card:
     end = view.end
     failed = end in {End.FAILED, End.DONE}  # done without a model: nothing we foresaw
     said = _why(view, words) if failed else words.say(f"{end}-lead")
+    why = (words.say(_halted(view)),) if _halted(view) and not failed else ()
     whose = _blame(view) if failed else Blame.USER
     return Card(
         title=words.say("failed-title" if failed else f"{end}-title", slug=view.slug),
-        lines=(said, _money(view, words), words.say(f"next-{whose}" if failed else "next-again", job=view.job)),
+        lines=(*why, said, _money(view, words), words.say(f"next-{whose}" if failed else "next-again", job=view.job)),
         fields=_facts(view, words) if view.step else (),
         tone=Tone.BAD if failed else Tone.PLAIN,
         final=True,
     )
+
+
+def _halted(view: JobView) -> str:
+    """The message that says why it stopped by itself; "" where a person stopped it, or nobody."""
+    return f"ended-{view.left.code}" if view.left and view.left.end is End.STOPPED and view.left.code else ""
 
 
 def _said(*lines: str) -> tuple[str, ...]:
@@ -121,8 +129,14 @@ def _phase(view: JobView, words: Words) -> str:
 def _notes(view: JobView, words: Words, now: datetime, pace: Pace) -> list[str]:
     """What is not as usual: a wish on its way, a move, a delay, a silence. Each with its reason."""
     notes = []
-    if view.wish is not None:
+    if view.alert is not None:
+        notes.append(_alert(view.alert, words, now))
+    if view.halted:
+        notes.append(words.say(f"halted-{view.halted}"))
+    elif view.wish is not None:
         notes.append(words.say(f"wish-{view.wish}"))
+    if view.restarted is not None and view.stage in AT_WORK and not (view.progress and view.progress.unit == "step"):
+        notes.append(words.say("restarted-lower" if view.restarted.lower else "restarted"))
     if view.moving is not None:
         notes.append(" ".join(_said(words.hint(view.moving.code, view.moving.facts), words.say("moving"))))
     waiting = now - (view.since if view.progress is None or not view.progress.total else view.heard)
@@ -134,6 +148,13 @@ def _notes(view: JobView, words: Words, now: datetime, pace: Pace) -> list[str]:
     elif waiting > QUIET * pace.factor:
         notes.append(words.say(f"why-{view.stage}"))
     return notes
+
+
+def _alert(alert: Alert, words: Words, now: datetime) -> str:
+    """Why it will stop by itself, and when: to the minute, so that waiting is not an edit every second."""
+    left = max(timedelta(), alert.until - now)
+    wait = words.span(left) if left > QUIET else words.say("alert-soon")
+    return words.say(f"alert-{alert.code}", wait=wait)
 
 
 def _delay(delayed: Delayed, silence: timedelta | None, now: datetime, words: Words) -> str:
@@ -247,4 +268,8 @@ def _buttons(view: JobView, words: Words) -> tuple[Button, ...]:
     cancel = Button(words.say("button-cancel"), f"cancel:{view.job}")
     if view.stage not in KEEPABLE or view.wish is Wish.STOP:
         return (cancel,)
-    return (Button(words.say("button-stop"), f"stop:{view.job}"), cancel)
+    stop = Button(words.say("button-stop"), f"stop:{view.job}")
+    if view.alert is None:
+        return (stop, cancel)
+    keep = Button(words.say("button-keep"), f"keep:{view.job}")
+    return (stop, cancel) if view.extended else (keep, stop, cancel)

@@ -5,21 +5,25 @@ from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 from pipeline.domain.events import (
+    Alerted,
     Billed,
     Collected,
     Delayed,
     Event,
+    Extended,
+    Halted,
     Left,
     MachineRented,
     Moving,
     News,
     Published,
     Registered,
+    Restarted,
     StageReached,
     Wished,
 )
 from pipeline.domain.ids import JobId
-from pipeline.domain.job import Job
+from pipeline.domain.job import Alert, Job
 from pipeline.domain.money import MicroUsd, Points
 from pipeline.domain.progress import Progress
 from pipeline.domain.stage import End, Stage, Wish
@@ -49,6 +53,10 @@ class JobView:
     spent: MicroUsd = MicroUsd(0)  # on machines given back that were of use
     delayed: Delayed | None = None
     moving: Moving | None = None
+    restarted: Restarted | None = None  # the trainer, on the machine in hand
+    alert: Alert | None = None  # time is up; what is done about it, and when
+    extended: bool = False  # its person let it go on once, on this machine
+    halted: str = ""  # why we stop it ourselves
     silent: datetime | None = None  # the machine does not answer since then
     wish: Wish | None = None
     left: Left | None = None
@@ -108,7 +116,7 @@ def fold(view: JobView, news: News) -> JobView:
     return _told(replace(view, news=news.n, heard=max(view.heard, news.at)), news.event, news.at)
 
 
-def _told(view: JobView, event: Event, at: datetime) -> JobView:  # noqa: C901, PLR0911  # one line for each kind
+def _told(view: JobView, event: Event, at: datetime) -> JobView:  # noqa: C901, PLR0911, PLR0912  # one line for each kind
     match event:
         case StageReached():
             return _reached(view, event, at)
@@ -118,6 +126,10 @@ def _told(view: JobView, event: Event, at: datetime) -> JobView:  # noqa: C901, 
             return replace(view, delayed=event)
         case Moving():
             return replace(_returning(view, at), moving=event, gpu="", rate=MicroUsd(0))
+        case Restarted():
+            return replace(view, restarted=event, delayed=None)
+        case Alerted() | Extended() | Halted():
+            return view  # the job itself says it (`_settled`)
         case Wished(wish=wish):
             return replace(view, wish=wish)
         case Left():
@@ -144,6 +156,7 @@ def _reached(view: JobView, event: StageReached, at: datetime) -> JobView:
         trained=view.trained + ran,
         delayed=None,
         moving=view.moving if event.stage in BETWEEN_MACHINES else None,
+        restarted=view.restarted if event.stage in {Stage.FETCH, Stage.TRAIN} else None,
     )
 
 
@@ -162,6 +175,9 @@ def _settled(view: JobView, job: Job) -> JobView:
         attempt=job.attempt,
         silent=job.silent_since,
         wish=job.wish,
+        alert=job.alert if job.stage is Stage.TRAIN and job.wish is None else None,
+        extended=machine is not None and job.extended_at is not None and job.extended_at >= machine.since,
+        halted=job.halted,
         spent=MicroUsd(spent),
         slug=job.slug or view.slug,
         url=job.url or view.url,

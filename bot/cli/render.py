@@ -32,6 +32,9 @@ def render_config(  # noqa: PLR0913, PLR0917  # one parameter an option
     resolution: Annotated[str, typer.Option(help="up to four sizes, e.g. 512,768,1024")] = "",
     save_every: Annotated[str, typer.Option(help="steps between saves")] = "",
     samples: Annotated[str, typer.Option(help="0 to 4, of the last step")] = "",
+    samples_every: Annotated[str, typer.Option(help="steps between rounds of samples while it trains")] = "",
+    captions: Annotated[str, typer.Option(help="auto, keep or none")] = "",
+    prompt: Annotated[list[str] | None, typer.Option(help="of a sample, your own; up to four times")] = None,
     publish: Annotated[str, typer.Option(help="hf or private; not in the config")] = "",
     region: Annotated[str, typer.Option(help="two letters; not in the config")] = "",
     gpu: Annotated[str, typer.Option(help="GPU name; not in the config")] = "",
@@ -47,29 +50,33 @@ def render_config(  # noqa: PLR0913, PLR0917  # one parameter an option
     """Print the trainer's config as JSON."""
     from pipeline.domain.faults import UserFault  # noqa: PLC0415  # keeps --help quick
     from pipeline.domain.ids import JobId  # noqa: PLC0415  # keeps --help quick
+    from pipeline.domain.recipe import Captions  # noqa: PLC0415  # keeps --help quick
     from pipeline.trainers.bases import base as row  # noqa: PLC0415  # keeps --help quick
     from pipeline.trainers.recipe_config import config  # noqa: PLC0415  # keeps --help quick
 
     typed = {
         "steps": steps, "base": base, "preset": preset, "name": name, "rank": rank, "lr": lr, "resolution": resolution,
-        "save_every": save_every, "samples": samples, "publish": publish, "region": region, "gpu": gpu,
+        "save_every": save_every, "samples": samples, "samples_every": samples_every, "captions": captions,
+        "publish": publish, "region": region, "gpu": gpu,
         "max_price": max_price,
     }  # fmt: skip
     try:
-        recipe = _recipe(trigger, typed)
+        recipe = read(trigger, typed, prompt or ())
         text = config(
-            JobId(job), recipe, row(recipe.base), home, vram_mb=vram, captions=caption or (), lower=lower, at_hub=at_hub
-        )
+            JobId(job), recipe, row(recipe.base), home, vram_mb=vram, lower=lower, at_hub=at_hub,
+            captions=() if recipe.captions is Captions.NONE else caption or (),
+        )  # fmt: skip
     except UserFault as fault:
         complain(fault)
         raise typer.Exit(BAD_SETTINGS) from None
     sys.stdout.write(f"{text}\n")
 
 
-def _recipe(trigger: str, typed: "Mapping[str, str]") -> "Recipe":
+def read(trigger: str, typed: "Mapping[str, str]", prompts: "Sequence[str]" = ()) -> "Recipe":
     """Read the flags as /train reads its options: one reader, one set of bounds, the same words for a mistake."""
     from bot.talk.effects import Known  # noqa: PLC0415  # keeps --help quick
     from bot.talk.options import recipe  # noqa: PLC0415  # keeps --help quick
 
-    words: Sequence[str] = [f"{key}={value}" for key, value in typed.items() if value]
+    words = [f"{key}={value}" for key, value in typed.items() if value]
+    words += [f"prompt={prompt}" for prompt in prompts]
     return recipe([trigger, *words], Known())

@@ -165,9 +165,9 @@ _READ: Final[Mapping[str, Callable[[str, str], Any]]] = {
     "samples": _whole,
     "samples_every": _whole,
     "captions": _one_of(Captions),
-    "prompt": _prompt,
     "publish": _one_of(Publish),
     "region": _region,
     "gpu": _gpu,
     "max_price": _dollars,
+    "prompt": _prompt,
 }

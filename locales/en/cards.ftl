@@ -38,6 +38,21 @@ ago = { $time } ago
 
 wish-stop = Stopping as you asked: what is trained so far is being saved.
 wish-cancel = Cancelling as you asked.
+wish-keep = Going on, as you asked.
+
+# time is up: what happens at the end of the wait, unless its person says otherwise
+alert-deadline = This has taken much longer than it should. In { $wait } it stops and keeps what is trained so far. Keep going gives it more time, once.
+alert-rental-ends = The machine has to go back soon. In { $wait } the training stops and keeps what it has so far.
+alert-soon = a moment
+
+halted-deadline = Its time is up: what is trained so far is being saved.
+halted-rental-ends = The machine has to go back: what is trained so far is being saved.
+halted-budget-job = This training has cost far more than planned, on our side. It stops, and what is trained so far is being saved.
+halted-budget-day = We have reached what we may spend in a day. It stops, and what is trained so far is being saved.
+
+restarted = The training program stopped with an error. It starts again here, from its last checkpoint.
+restarted-lower = The machine’s memory was too small for this. It starts again here with settings that need less, from its last checkpoint.
+
 silent = The machine has not answered for { $ago }. We keep knocking; if it stays silent, we go on with another one.
 delayed = Something we need does not answer right now.
 again-in = We try again in { $wait }.
@@ -48,12 +63,18 @@ chart-loss = Loss
 chart-step = Step
 
 button-stop = Stop and keep
+button-keep = Keep going
 button-cancel = Cancel
 
 ## On the way out
 
 stopped-closing = Stopped as you asked. We give the machine back and settle the price.
 cancelled-closing = Cancelled as you asked. We give the machine back and settle the price.
+
+ended-deadline = It stopped because its time was up.
+ended-rental-ends = It stopped because its machine had to go back.
+ended-budget-job = It stopped because it had cost us far more than planned.
+ended-budget-day = It stopped because we had reached what we may spend in a day.
 
 failed-closing = All points held for it go back to you at once.
 

@@ -54,6 +54,10 @@ fault-too-many-jobs = { $have ->
 }
 fault-no-such-job = There is no such training of yours. Send /jobs to see them.
 fault-too-late = That is not possible any more: it is closing already, and settles by itself.
+fault-too-many-prompts = You gave { $have } prompts; at most { $most } samples are painted.
+fault-bad-prompt = A prompt needs at least one letter and at most { $most }: prompt="a fox in the snow".
+fault-nothing-to-extend = There is nothing to keep going: no training of yours is about to stop by itself.
+fault-not-extendable = It cannot go on longer: it was given more time already, or its machine has to go back. What it has is kept.
 fault-no-such-model = There is no model “{ $slug }” that you can see. Send /models for the list.
 
 ## Pictures that were dropped or deserve a word
@@ -108,6 +112,12 @@ fault-market-busy = The market asks us to slow down.
     .person = The market we rent machines from is busy.
 fault-rent-replies-lost = The market's answers to our rents do not reach us.
     .person = The market we rent machines from does not answer right now.
+fault-budget-job = One training has cost us twice the most its person agreed to.
+    .person = This training kept failing on our side, and we do not try it again.
+fault-budget-day = The day's money is spent (MAX_USD_PER_DAY): no machine is rented before some of it is a day old.
+    .person = We have reached what we may spend in a day. Please send it again tomorrow.
+fault-budget-hour = The machines that run cost as much an hour as they may together (MAX_USD_PER_HOUR).
+    .person = All the machines we may run at once are busy. Yours is rented as soon as one of them is done.
 fault-own-box-suspected = Three machines of one owner failed the same person. Are they the same person? Look before either goes on.
 fault-no-offers = No offer on the market fits.
     .person = Right now there is no machine on the market that fits. That usually changes within minutes.
@@ -133,6 +143,7 @@ fault-publish-differs = What was published is not what we sent: a file there has
 fault-publish-unproved = What was published is not what we sent: the hash read back differs.
     .person = What arrived at the place we publish to was not whole, so we send it again.
 fault-trainer-config = The trainer cannot work with what we gave it.
+fault-config-unread = The config we would write holds what the trainer does not read.
 
 ## The hosts': for operators
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pipeline.domain.faults import Fact, UserFault
 from pipeline.domain.ids import Sha256
@@ -61,6 +61,11 @@ class Manifest:
     @property
     def captions(self) -> tuple[str, ...]:
         return tuple(picture.caption for picture in self.pictures if picture.caption)
+
+    @property
+    def bare(self) -> "Manifest":
+        """The same pictures without a caption."""
+        return Manifest(tuple(replace(picture, caption="") for picture in self.pictures))
 
     def check(self) -> None:
         """Raise UserFault unless this many pictures can be trained on."""

@@ -47,6 +47,41 @@ class Moving:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Restarted:
+    """The trainer crashed and is started once more on the same machine. `lower`: it takes less memory than before."""
+
+    code: str
+    lower: bool = False
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    kind: Literal["restarted"] = "restarted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alerted:
+    """Time is up: the training stops and keeps at `until`, unless its person lets it go on."""
+
+    code: str
+    until: datetime
+    kind: Literal["alerted"] = "alerted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extended:
+    """Its person lets it go on, until `until`."""
+
+    until: datetime
+    kind: Literal["extended"] = "extended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halted:
+    """Time or money is up: the training stops now and keeps what there is. `code` says which."""
+
+    code: str
+    kind: Literal["halted"] = "halted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wished:
     wish: Wish
     kind: Literal["wished"] = "wished"
@@ -89,7 +124,10 @@ class Registered:
     kind: Literal["registered"] = "registered"
 
 
-Event = StageReached | MachineRented | Delayed | Moving | Wished | Left | Collected | Billed | Published | Registered
+Event = (
+    StageReached | MachineRented | Delayed | Moving | Restarted | Alerted | Extended | Halted | Wished | Left
+    | Collected | Billed | Published | Registered
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

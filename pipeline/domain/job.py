@@ -11,7 +11,7 @@ from pipeline.domain.faults import Blame, Fact
 from pipeline.domain.ids import AccountId, InstanceId, JobId, Label, MachineId, Sha256, Slug
 from pipeline.domain.money import MicroUsd, Points
 from pipeline.domain.quote import Quote
-from pipeline.domain.recipe import Recipe
+from pipeline.domain.recipe import Captions, Recipe
 from pipeline.domain.stage import End, Stage, Wish
 
 
@@ -52,6 +52,8 @@ class Machine:
     host_key: str = ""  # pinned at first login, the same through every endpoint
     home: str = ""  # the login's home on the box, absolute
     loaded_gb: float = 0.0  # traffic into the box so far: image, base, pictures
+    ends: datetime | None = None  # when the rental is over; None: not known
+    retried: int = 0  # times a crashed trainer was started again on it
     key: str = field(default="", repr=False)  # instance_api_key: may stop and destroy this rental only
 
 
@@ -63,6 +65,7 @@ class Rental:
     machine: MachineId
     cost: MicroUsd
     host: str = ""  # its owner at the market
+    ended: datetime | None = None
     useful: bool  # False: the host failed, the person pays nothing for it
 
 
@@ -86,6 +89,15 @@ class Artifact:
     samples: tuple[str, ...] = ()
     sheet: str = ""
     final_loss: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Time is up for the machine in hand; what is done about it happens at `until`. `alert-<code>` is in locales/."""
+
+    code: str
+    at: datetime
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +140,11 @@ class Job:
     url: str = ""
     charged: Points = Points(0)
     wish: Wish | None = None
+    lower: int = 0  # rungs below what the GPU's memory seemed to allow: it did not do
+    alert: Alert | None = None
+    extended_at: datetime | None = None  # its person let it go on after an alert
+    halted: str = ""  # the wish to stop is ours: time or money was up, and which
+    boot_minutes: float | None = None  # its person's patience with a booting machine; None: the house's
     ending: Ending | None = None
     moving: bool = False  # TERMINATE leads back to RENT
     not_before: datetime | None = None
@@ -139,6 +156,11 @@ class Job:
     def incomplete(self) -> bool:
         """The weights are of an earlier step than ordered."""
         return self.artifact is not None and self.artifact.step < self.recipe.steps
+
+    @property
+    def taught(self) -> Manifest:
+        """What is trained on: the pictures, with the captions that its recipe lets through."""
+        return self.manifest.bare if self.recipe.captions is Captions.NONE else self.manifest
 
     @property
     def over(self) -> bool:
@@ -164,6 +186,8 @@ class Job:
 
     def leaving(self, now: datetime, ending: Ending) -> "Job":
         """Out through the one door. What the person reads about it is in the same write."""
+        if ending.end is End.STOPPED:
+            ending = replace(ending, code=ending.code or self.halted)
         left = Left(end=ending.end, blame=ending.blame, code=ending.code, facts=ending.facts)
         return replace(self.at(Stage.TERMINATE), ending=ending, moving=False, measured_until=now).telling(now, left)
 

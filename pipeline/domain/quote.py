@@ -14,6 +14,7 @@ HOURS_PER_MONTH: Final = 720  # the market's month (facts/vast.md 3)
 SLOW: Final = 1.5  # p90 = fetch and train this much slower
 HOME_GB: Final = 0.5  # adapters, samples and logs that come home at the end
 SHORTEST_DEADLINE: Final = 30 * 60.0  # seconds
+JOB_BUDGET: Final = 2  # ceilings: the most the house puts into one job, machines that failed included
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,7 @@ class Need:
     gpus: frozenset[str] = frozenset()  # empty: any
     region: str = ""
     ram_mb: int = 0  # of host memory; 0: any
+    ram_told_mb: int = 0  # the same, of machines that tell it
     min_gpu_frac: float = 1.0
     min_reliability: float = 0.95
     min_driver: int = 580_000_000  # of the trainer's CUDA 13 image
@@ -158,6 +160,7 @@ def sound(offer: Offer, need: Need) -> bool:
         and offer.gpu_frac >= need.min_gpu_frac
         and offer.vram_mb >= need.vram_mb
         and offer.ram_mb >= need.ram_mb
+        and (not offer.ram_mb or offer.ram_mb >= need.ram_told_mb)
         and offer.verified
         and offer.reliability >= need.min_reliability
         and offer.direct_ports >= 1

@@ -17,6 +17,9 @@ REGION: Final = re.compile(r"[A-Z]{2}")
 GPU: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .-]{1,31}")
 RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)  # no file of that name on Windows
 
+MOST_PROMPTS: Final = 4
+LONGEST_PROMPT: Final = 400
+
 BOUNDS: Final[Mapping[str, tuple[float, float]]] = {  # product.md, "Numbers that are the default"
     "steps": (10, 20_000),
     "rank": (1, 128),
@@ -24,6 +27,7 @@ BOUNDS: Final[Mapping[str, tuple[float, float]]] = {  # product.md, "Numbers tha
     "resolution": (256, 1536),
     "save_every": (10, 20_000),
     "samples": (0, 4),
+    "samples_every": (10, 20_000),
     "max_price": (0.01, 100.0),  # dollars an hour
 }
 
@@ -35,6 +39,14 @@ class Publish(StrEnum):
     PRIVATE = "private"
 
 
+class Captions(StrEnum):
+    """What is trained beside the pictures. `auto` also describes those that have no caption, where something can."""
+
+    AUTO = "auto"
+    KEEP = "keep"  # the captions there are, and no others
+    NONE = "none"  # the trigger word alone
+
+
 class Preset(StrEnum):
     """What a LoRA is to hold: sets what a person leaves open, and how samples and captions are treated."""
 
@@ -44,9 +56,19 @@ class Preset(StrEnum):
 
 
 PRESETS: Final[Mapping[Preset, Mapping[str, Any]]] = {
-    Preset.SUBJECT: {"steps": 2000, "rank": 16, "lr": 1e-4},
-    Preset.STYLE: {"steps": 3000, "rank": 32, "lr": 5e-5},  # broad: longer and gentler, else it copies pictures
-    Preset.CHARACTER: {"steps": 2500, "rank": 32, "lr": 1e-4},  # one figure in many poses and clothes
+    Preset.SUBJECT: {"steps": 2000, "rank": 16, "lr": 1e-4, "captions": Captions.KEEP},  # a word does for one subject
+    Preset.STYLE: {  # broad: longer and gentler, else it copies pictures; what is in them must be named, or it is style
+        "steps": 3000,
+        "rank": 32,
+        "lr": 5e-5,
+        "captions": Captions.AUTO,
+    },
+    Preset.CHARACTER: {  # one figure in many poses and clothes: captions keep them apart
+        "steps": 2500,
+        "rank": 32,
+        "lr": 1e-4,
+        "captions": Captions.AUTO,
+    },
 }
 
 
@@ -67,6 +89,9 @@ class Recipe:
     resolution: tuple[int, ...] = (512, 768, 1024)
     save_every: int = 250
     samples: int = 4
+    samples_every: int = 0  # steps between rounds while it trains; 0: only those of the last step
+    captions: Captions = Captions.KEEP
+    prompts: tuple[str, ...] = ()  # of the samples, the person's own; what is missing comes from captions or preset
     publish: Publish = Publish.HF
     region: str = ""  # two letters; "": anywhere
     gpu: str = ""  # "": what the operator offers
@@ -84,7 +109,7 @@ class Recipe:
     def digest(self) -> Sha256:
         return Sha256(hashlib.sha256(repr(astuple(self)).encode()).hexdigest())
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: C901  # one line a bound
         """Raise UserFault for the first thing out of bounds. A base's existence is PREPARE's and intake's to check."""
         if not TRIGGER.fullmatch(self.trigger):
             raise UserFault("bad-trigger", got=self.trigger[:40])
@@ -102,6 +127,17 @@ class Recipe:
             raise UserFault("bad-resolution")
         for side in self.resolution:
             within("resolution", side)
+        if self.samples_every:
+            within("samples_every", self.samples_every)
+        if len(self.prompts) > MOST_PROMPTS:
+            raise UserFault("too-many-prompts", have=len(self.prompts), most=MOST_PROMPTS)
+        if not all(0 < len(prompt) <= LONGEST_PROMPT for prompt in self.prompts):
+            raise UserFault("bad-prompt", most=LONGEST_PROMPT)
+
+    @property
+    def rounds(self) -> int:
+        """Rounds of samples, that of the last step among them."""
+        return 1 + ((self.steps - 1) // self.samples_every if self.samples_every else 0)
 
 
 def within(option: str, value: float) -> None:

@@ -37,6 +37,7 @@ class Wish(StrEnum):
 
     STOP = "stop"  # save a checkpoint, publish it marked incomplete, pay for what ran
     CANCEL = "cancel"  # destroy, pay the measured cost only
+    KEEP = "keep"  # keep going, though its time is up; never written into a job: it is granted or refused at once
 
 
 class End(StrEnum):

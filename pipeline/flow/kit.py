@@ -19,6 +19,8 @@ from pipeline.ports import Clock, Hosts, House, Hub, Pace, Provider, Publisher, 
 from pipeline.trainers.bases import Base, base
 
 SAMPLES_GB: Final = 0.05  # pictures and logs that come home with the weights
+DECODING: Final = 1.5  # seconds a sample, beside its steps
+STEP: Final = 0.9  # seconds a step of a sample of FLUX.1 takes
 SET: Final = 2.0  # a checkpoint, in LoRA files: weights, and an 8-bit optimizer about as large
 
 
@@ -64,8 +66,9 @@ def need_of(recipe: Recipe, dataset_bytes: int, pictures: int, house: House) -> 
         disk_gb=row.disk_gb,
         vram_mb=row.vram_mb,
         ram_mb=row.ram_mb,
+        ram_told_mb=row.ram_told_mb,
         setup_seconds=setup_seconds(row, pictures, len(recipe.resolution)),
-        sample_seconds=sample_seconds(recipe.samples),
+        sample_seconds=recipe.samples * recipe.rounds * sample_seconds(row),
         home_gb=row.lora_bytes(recipe.rank) / 1e9 + SAMPLES_GB,
         mirror_gb=SET * row.lora_bytes(recipe.rank) / 1e9 * (recipe.steps // recipe.save_every),
         filters=filters(recipe, house.gpus, house.region),
@@ -86,6 +89,6 @@ def setup_seconds(row: Base, pictures: int, resolutions: int) -> float:
     return row.download_gb * 4.5 + 0.5 * pictures * resolutions
 
 
-def sample_seconds(samples: int) -> float:
-    """Samples at the end: about 20 s each on a 24 GB card."""
-    return 20.0 * samples
+def sample_seconds(row: Base) -> float:
+    """One sample of 1024 x 1024 on a 24 GB card. Estimates: FLUX.1's step takes about a second, then it is decoded."""
+    return DECODING + STEP * row.sample_steps * row.passes * row.step_factor

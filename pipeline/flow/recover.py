@@ -4,19 +4,22 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from pipeline.domain.events import Delayed, Moving
+from pipeline.domain.events import Delayed, Moving, Restarted, StageReached
 from pipeline.domain.faults import Blame, Fault, HostFault, HostSilent, OperatorFault, blame
 from pipeline.domain.ids import MachineId
-from pipeline.domain.job import Ending, Job
+from pipeline.domain.job import Ending, Job, Machine
 from pipeline.domain.speeds import EFFICIENCY
 from pipeline.domain.stage import End, Stage
 from pipeline.ports import House, Pace
+from pipeline.trainers.bases import base
+from pipeline.trainers.verdict import FRUGAL, LASTING
 
 KNOCK: Final = timedelta(seconds=10)  # between two knocks at a silent host
 CLOSING_FIRST, CLOSING_MOST = timedelta(seconds=5), timedelta(minutes=5)  # between tries of a closing stage
 GRACE: Final = timedelta(minutes=5)  # of a silent host that had answered before
 BOOT_FLOOR: Final = timedelta(minutes=10)  # of a booting one, however fast it claims to be
 OUTAGE: Final = timedelta(minutes=15)  # of a service of ours, while nothing was lost yet
+QUEUE: Final = timedelta(hours=2)  # for room under the house's dollars an hour: others end
 PATIENT: Final = frozenset(  # outages pass; everything else of ours does not by waiting
     {"market-down", "market-busy", "hub-down", "publish-down", "store-down", "no-offers"}
 )
@@ -31,10 +34,14 @@ def recover(job: Job, error: Exception, now: datetime, house: House, pace: Pace)
     match error:
         case HostSilent() if _silent_for(job, now) < grace(job, house) * pace.factor:
             return _knock(job, error, now, pace)
+        case OperatorFault(code="budget-hour") if _silent_for(job, now) < QUEUE * pace.factor:
+            return _knock(job, error, now, pace)
         case OperatorFault() if error.code in PATIENT and _silent_for(job, now) < OUTAGE * pace.factor:
             return _knock(job, error, now, pace)
         case HostSilent(code="ssh-refused-key") if job.machine and len(job.refused_by | {job.machine.machine}) > 1:
             return job.leaving(now, Ending(End.FAILED, Blame.OPERATOR, "our-key-refused"))
+        case HostFault(code="trainer-failed") if repeatable(job, str(error.facts.get("cause", ""))):
+            return _once_more(job, error, now)
         case HostFault():
             return _next_machine(job, error, now, house)
         case Fault():
@@ -81,6 +88,33 @@ def _next_machine(job: Job, error: HostFault, now: datetime, house: House) -> Jo
     if moves > house.moves:
         return tried.leaving(now, Ending(End.FAILED, Blame.HOST, error.code, error.facts))
     return tried.moved(now).telling(now, Moving(code=error.code, facts=error.facts))
+
+
+def repeatable(job: Job, cause: str) -> bool:
+    """Whether a crash for `cause` may be tried once more on the same machine: not for ever, it is counted there."""
+    if job.machine is None or job.machine.retried or job.wish is not None:
+        return False
+    return _lower(job, job.machine) if cause in FRUGAL else cause not in LASTING
+
+
+def _lower(job: Job, machine: Machine) -> bool:
+    """Whether the base's ladder has a rung below the one that did not do."""
+    row = base(job.recipe.base)
+    return row.rung(machine.vram_mb, job.lower + 1) != row.rung(machine.vram_mb, job.lower)
+
+
+def _once_more(job: Job, error: HostFault, now: datetime) -> Job:
+    """The same machine again, its config made anew: the trainer goes on from the newest checkpoint it finds there."""
+    assert job.machine is not None
+    lower = error.facts.get("cause") in FRUGAL
+    again = replace(
+        job.at(Stage.UPLOAD), machine=replace(job.machine, retried=job.machine.retried + 1), lower=job.lower + lower
+    )
+    return again.telling(
+        now,
+        StageReached(stage=again.stage, attempt=again.attempt),
+        Restarted(code=error.code, lower=lower, facts=error.facts),
+    )
 
 
 def _machine(job: Job) -> frozenset[MachineId]:

@@ -88,7 +88,11 @@ def forward(job: Job, now: datetime) -> Job:
     match job.stage:
         case Stage.COLLECT:
             end = End.STOPPED if job.incomplete else End.DONE
-            ahead = replace(job.at(Stage.TERMINATE), measured_until=now, ending=Ending(end))
+            ahead = replace(
+                job.at(Stage.TERMINATE),
+                measured_until=now,
+                ending=Ending(end, code=job.halted if job.incomplete else ""),
+            )
         case Stage.TERMINATE if job.moving:
             ahead = replace(job.at(Stage.RENT), moving=False, attempt=job.attempt + 1, asked_at=None)
         case Stage.BILL if job.artifact is None:

@@ -14,6 +14,7 @@ from pipeline.domain.faults import Fault
 from pipeline.domain.job import Job
 from pipeline.domain.stage import Stage
 from pipeline.flow.charges import Compared, compare
+from pipeline.flow.deadlines import Brakes
 from pipeline.flow.leases import Leases
 from pipeline.flow.ledger import Ledger
 from pipeline.flow.reaper import Reaper, Swept
@@ -46,12 +47,19 @@ class Sweeps:
             "outbox": (60, self.ledger.drain),
             "holds": (60, self.free_holds),
             "retention": (3600, self.retention.sweep),
+            "brakes": (60, self.brake),
         }
 
     async def wake_jobs(self) -> None:
         """Every job that is not over has somebody who tells it."""
         for job in await self._live_jobs():
             await self.engine.start(job.id)
+
+    async def brake(self) -> None:
+        """Once the day's money is spent, every training stops and keeps what it has."""
+        for job in await Brakes(store=self.store, clock=self.clock, house=self.house, pace=self.pace).halt():
+            log.error("budget-spent", job=job)
+            await self.engine.nudge(job)
 
     @property
     def reaper(self) -> Reaper:

@@ -15,7 +15,7 @@ from pipeline.trainers.pump import LOG, Look, Row, Save, pump, read_poll
 from pipeline.trainers.recipe_config import config, harmless, prompts
 
 __all__ = [
-    "LOG", "TRUST", "Look", "Row", "Save", "checkpoints", "config", "harmless", "interrupt", "prompts", "pump",
+    "LOG", "TRUST", "Look", "Row", "Save", "again", "checkpoints", "config", "harmless", "interrupt", "prompts", "pump",
     "read_poll", "ready", "save_now", "start", "trusted",
 ]  # fmt: skip
 
@@ -76,6 +76,20 @@ def trusted(token: str, hub: str) -> str:
     """TRUST, for `start` to source: the token, and the hub's address where it is not the toolkit's own."""
     said = {"HF_TOKEN": token} | ({"HF_ENDPOINT": hub} if hub else {})
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in said.items())
+
+
+def again(job: JobId, time: int) -> Command:
+    """Clear away a run that has ended, so that `start` starts another. Its log is kept as the `time`-th one's."""
+    return Command(
+        "again",
+        f"""cd {folder(job)} || exit 9
+pid=$(cat run.pid 2>/dev/null)
+test -n "$pid" && kill -0 "$pid" 2>/dev/null && ! grep -q '^State:.*Z' /proc/$pid/status 2>/dev/null && exit 0
+test -f {LOG} && mv {LOG} {LOG}.{time}
+rm -f run.rc run.pid interrupted
+rmdir run.lock 2>/dev/null
+true""",
+    )
 
 
 def save_now(job: JobId) -> Command:

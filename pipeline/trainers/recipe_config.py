@@ -106,16 +106,18 @@ def _model(base: Base, rung: Rung, here: str) -> dict[str, Any]:
 
 
 def _sample(recipe: Recipe, base: Base, captions: Sequence[str]) -> dict[str, Any]:
-    """Samples of the last step only: `sample_every` lies beyond the steps (facts 9b.8)."""
+    """Exactly one round at the last step; others only where asked for, else `sample_every` lies beyond (facts 9b.8)."""
+    own = [*recipe.prompts, *captions]
     return {
-        "sampler": base.scheduler, "sample_every": recipe.steps + 1, "width": 1024, "height": 1024,
-        "prompts": prompts(recipe.samples, captions, recipe.preset), "neg": "", "seed": 42, "walk_seed": True,
+        "sampler": base.scheduler, "sample_every": recipe.samples_every or recipe.steps + 1,
+        "width": 1024, "height": 1024,
+        "prompts": prompts(recipe.samples, own, recipe.preset), "neg": "", "seed": 42, "walk_seed": True,
         "guidance_scale": base.guidance, "sample_steps": base.sample_steps,
     }  # fmt: skip
 
 
 def prompts(count: int, captions: Sequence[str], preset: Preset = Preset.SUBJECT) -> list[str]:
-    """`count` sample prompts from the captions, the preset's where there are fewer different ones.
+    """`count` sample prompts from a person's texts, the preset's where there are fewer different ones.
 
     A person's text is data here: `[name]`, `${X}` and `--flags` mean something to the toolkit and are taken apart.
     """

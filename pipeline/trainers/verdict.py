@@ -18,6 +18,15 @@ MOST_RANKS: Final = 1000  # behind every known cause
 SIGINT: Final = 2
 SIGKILL: Final = 9
 MOST_SIGNALS: Final = 64
+FRUGAL: Final = frozenset({"out_of_memory"})  # less memory may do
+LASTING: Final = frozenset({  # the same machine would end the same way
+    "disk_full", "host_ram", "gpu_driver", "base_missing", "checkpoint_truncated", "nan", "dataset_missing",
+    "dataset_empty", "hub_offline",
+})  # fmt: skip
+OURS: Final = frozenset({  # any machine would: the order or the house is at fault
+    "hub_gated", "hub_bad_token", "hub_token_permission", "hub_repo_missing", "hub_offline", "config_invalid",
+    "no_modules", "caption_not_utf8",
+})  # fmt: skip
 _PERIODIC: Final = "_000000000"  # `<job>_<nine digits>.safetensors`: every save but the final one
 _SILENT_KILL: Final = {"", "loading", "quantizing"}  # killed there without a word: the machine's own RAM was full
 
@@ -150,17 +159,20 @@ def _outcome(tale: _Tale, code: int | None) -> Outcome:
 
 
 def _cause(tale: _Tale, code: int | None) -> str:
-    """What was said after the failure's headline counts before what was said earlier: that may have been no end.
+    """What was said after the failure's headline counts before what was said earlier: that may have been no end."""
+    if tale.failed:
+        return tale.after or ("nan" if tale.nan else tale.before or "trainer_failed")
+    return "nan" if tale.nan else unsaid(code, tale.phase, tale.before)
+
+
+def unsaid(code: int | None, phase: str, before: str) -> str:
+    """The cause of an end that has no headline, from its exit code, the phase it came in and what was said before it.
 
     SIGKILL leaves no time for a word: what was said before it was about something else.
     """
-    if tale.failed:
-        return tale.after or ("nan" if tale.nan else tale.before or "trainer_failed")
-    if tale.nan:
-        return "nan"
     if _signal(code) == SIGKILL:
-        return "host_ram" if tale.phase in _SILENT_KILL else "killed"
-    return tale.before or ("killed" if _signal(code) else "trainer_failed" if code else "no_model")
+        return "host_ram" if phase in _SILENT_KILL else "killed"
+    return before or ("killed" if _signal(code) else "trainer_failed" if code else "no_model")
 
 
 def _signal(code: int | None) -> int:

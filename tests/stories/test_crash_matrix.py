@@ -27,9 +27,9 @@ class Life:
 
 LIVES = {
     # every stage is in this life, some of them twice: the first machine dies in training, the second one does it
-    "moves": Life(End.DONE, 62, {"runs": [Run(dies_at=15), Run()]}),
+    "moves": Life(End.DONE, 72, {"runs": [Run(dies_at=15), Run()]}),
     "loses the rental's reply": Life(End.DONE, 46, {"lose_reply_of": 1}),
-    "is refunded after three hosts": Life(End.FAILED, 82, {"runs": [Run(dies_at=3)]}),
+    "is refunded after three hosts": Life(End.FAILED, 96, {"runs": [Run(dies_at=3)]}),
     "meets a market that does not let go": Life(End.DONE, 42, {"refuse_destroy": 4}),
 }
 ALL = [(name, nth) for name, life in LIVES.items() for nth in range(1, life.writes + 1)]

@@ -1,7 +1,7 @@
 """A training as its log tells it: bytes by elapsed time, in the toolkit's own form (captures 01, 31)."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 LOADING = 60.0
 SAMPLING = 40.0
@@ -19,6 +19,8 @@ class Run:
     nan: bool = False
     empty: bool = False  # rc 0 and no model
     trouble: str = ""  # printed before it dies
+    crashes: int = 10**6  # starts on one machine that die so
+    begins: int = 0  # at the step of the newest save it finds
     mute: bool = False  # its bars say no loss: only the box's own record does
     saved_at: float | None = None  # a save asked for, at this second
     stopped_at: float | None = None  # SIGINT
@@ -45,7 +47,17 @@ class Run:
     def done(self, elapsed: float) -> int:
         """Completed steps."""
         last = min(self.stopped_at or elapsed, elapsed)
-        return max(0, min(self.steps, int((last - LOADING) / self.seconds_per_step)))
+        fresh = max(0, int((last - LOADING) / self.seconds_per_step))
+        return min(self.steps, self.begins + fresh)
+
+    def again(self, elapsed: float) -> "Run":
+        """Another start on the same machine, after this one died: from the newest checkpoint there."""
+        left = self.crashes - 1
+        saved = [step for step in self._saves(elapsed) if self.dies_at is None or step <= self.dies_at]
+        return replace(
+            self, crashes=left, dies_at=self.dies_at if left > 0 else None, trouble=self.trouble if left > 0 else "",
+            begins=max(saved, default=self.begins),
+        )  # fmt: skip
 
     def files(self, job: str, elapsed: float) -> list[str]:
         """Weights in the output folder."""
@@ -68,7 +80,7 @@ class Run:
     def _log(self, job: str, elapsed: float) -> tuple[bytes, int | None]:
         lines = ["Running 1 job\n", f"# Running job: {job}\n", "Loading Flux model\n"]
         done, code = self.done(elapsed), None
-        for step in range(1, done + 1):
+        for step in range(self.begins + 1, done + 1):
             if self.dies_at is not None and step > self.dies_at:
                 return "".join([*lines, f"Error running job: {self.trouble or 'boom'}\n"]).encode(), 1
             loss = "nan" if self.nan else f"{1.5 - step / 100:.3e}"

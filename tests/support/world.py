@@ -332,7 +332,7 @@ class Box:
         answers: dict[str, Callable[[Command], bytes]] = {
             "look": self._look, "prove": self._prove, "exercise": self._exercise,
             "fetch": self._fetch, "fetched": self._fetched, "start": self._start,
-            "save-now": self._save, "interrupt": self._interrupt,
+            "save-now": self._save, "interrupt": self._interrupt, "again": self._again,
         }  # fmt: skip
         reply = answers.get(command.name)
         return Answer(0, reply(command) if reply else b"")
@@ -388,6 +388,11 @@ class Box:
         if self.rented.started is None:
             self.rented.started = asyncio.get_running_loop().time()
         return b"started=1\n"
+
+    def _again(self, command: Command) -> bytes:
+        assert self.rented.run is not None
+        self.rented.run, self.rented.started = self.rented.run.again(self._elapsed()), None
+        return b""
 
     def _save(self, command: Command) -> bytes:
         assert self.rented.run is not None

@@ -72,6 +72,25 @@ def test_exactly_four_samples_of_the_last_step_for_any_number_of_steps() -> None
         assert (read["train"]["skip_first_sample"], len(read["sample"]["prompts"])) == (True, 4)
 
 
+def test_rounds_between_come_only_where_asked_for_and_the_last_step_has_its_own() -> None:
+    read = process(json.loads(config(Recipe(trigger="tok", steps=1000, samples_every=250))))
+    assert (read["sample"]["sample_every"], len(read["sample"]["prompts"])) == (250, 4)
+    assert Recipe(trigger="tok", steps=1000, samples_every=250).rounds == 4
+    assert Recipe(trigger="tok", steps=1001, samples_every=250).rounds == 5
+    assert Recipe(trigger="tok", steps=1000).rounds == 1
+
+
+@given(st.lists(st.text(min_size=1, max_size=400), max_size=4))
+def test_a_person_s_own_prompts_come_first_and_hold_no_instruction_to_the_toolkit(prompts: list[str]) -> None:
+    order = Recipe(trigger="tok", prompts=(*prompts[:3], HOSTILE))
+    text = config(order, ("a caption",))
+    read = process(toolkit_reads(text, {}))
+    assert read == process(json.loads(text))
+    assert len(read["sample"]["prompts"]) == 4
+    for prompt in read["sample"]["prompts"]:
+        assert not any(word in prompt for word in ("${", "[name]", "--"))
+
+
 def test_no_samples_switches_sampling_off() -> None:
     read = process(json.loads(config(Recipe(trigger="tok", samples=0))))
     assert (read["train"]["disable_sampling"], read["sample"]["prompts"]) == (True, [])

@@ -15,7 +15,8 @@ from pipeline.trainers.schema import problems
 
 EVERYTHING = {
     "steps": "500", "base": "flux1-schnell", "preset": "style", "name": "mine-ohwx", "rank": "8", "lr": "2e-4",
-    "resolution": "512,768", "save_every": "100", "samples": "2", "publish": "private", "region": "se",
+    "resolution": "512,768", "save_every": "100", "samples": "2", "samples_every": "200", "captions": "none",
+    "publish": "private", "region": "se",
     "gpu": "RTX_4090", "max_price": "0.5",
 }  # fmt: skip
 
@@ -39,7 +40,7 @@ def test_every_recipe_option_is_a_flag_and_reaches_the_config() -> None:
     assert problems(whole) == []
     assert (process["train"]["steps"], process["network"]["linear"], process["train"]["lr"]) == (500, 8, 2e-4)
     assert (process["datasets"][0]["resolution"], process["save"]["save_every"]) == ([512, 768], 100)
-    assert len(process["sample"]["prompts"]) == 2
+    assert (len(process["sample"]["prompts"]), process["sample"]["sample_every"]) == (2, 200)
     assert process["model"]["assistant_lora_path"]
 
 
@@ -50,6 +51,8 @@ def test_every_base_renders_at_the_hub_and_as_fetched(base: str) -> None:
 
 
 def test_captions_become_prompts_and_the_card_s_memory_counts() -> None:
+    own = rendered("ohwx", "--caption", "a cat", "--prompt", "a fox", "--captions", "none")
+    assert json.loads(own.stdout)["config"]["process"][0]["sample"]["prompts"][0] == "[trigger] a fox"
     done = rendered("ohwx", "--caption", "a cat", "--caption", "a --w 9 dog", "--vram", "48000")
     process = json.loads(done.stdout)["config"]["process"][0]
     assert process["sample"]["prompts"][:2] == ["[trigger] a cat", "[trigger] a -w 9 dog"]

@@ -32,7 +32,7 @@ from pipeline.domain.faults import UserFault
 from pipeline.domain.ids import Identity
 from pipeline.domain.job import Address
 from pipeline.domain.money import micro
-from pipeline.domain.recipe import BOUNDS, PRESETS, Preset, Publish, Recipe
+from pipeline.domain.recipe import BOUNDS, PRESETS, Captions, Preset, Publish, Recipe
 from pipeline.domain.stage import Wish
 
 NOTHING = Known()
@@ -97,12 +97,13 @@ def test_every_option_of_train_is_read() -> None:
     order = Recipe(
         trigger="ohwx", name="my-cat", base="other", preset=Preset.STYLE,
         steps=10, rank=1, lr=1e-6, resolution=(512, 1024), save_every=10,
-        samples=0, publish=Publish.PRIVATE, region="SE", gpu="RTX 4090", max_price=micro(0.5),
+        samples=0, samples_every=50, captions=Captions.NONE, prompts=("a fox, day = night", "it's 'snow'"),
+        publish=Publish.PRIVATE, region="SE", gpu="RTX 4090", max_price=micro(0.5),
     )  # fmt: skip
     text = "/train ohwx steps=10 base=other preset=style name=my-cat rank=1 lr=1e-6 resolution=512,1024 save_every=10"
-    assert answer(said(f"{text} samples=0 publish=private region=se gpu=RTX_4090 max_price=0.5"), NOTHING) == (
-        AskQuote(order),
-    )
+    text += " samples=0 samples_every=50 captions=none publish=private region=se gpu=RTX_4090 max_price=0.5"
+    text += """ prompt="a fox, day = night" prompt = “it's 'snow'”"""
+    assert answer(said(text), NOTHING) == (AskQuote(order),)
     assert answer(said(options.spelled(order)), NOTHING) == (AskQuote(order),)
 
 
@@ -122,6 +123,21 @@ def test_an_order_changed_afterwards_keeps_its_preset_and_what_was_typed() -> No
     style = ordered("/train ohwx preset=style name=mine-ohwx")
     assert ordered("/train steps=500", Known(last=style)) == replace(style, steps=500)
     assert ordered("/train preset=subject", Known(last=style)) == replace(Recipe(trigger="ohwx"), name="mine-ohwx")
+
+
+def test_a_prompt_is_one_thing_in_either_kind_of_quotes_and_there_are_four_at_most() -> None:
+    assert ordered("/train ohwx prompt=fox").prompts == ("fox",)
+    assert ordered('/train ohwx "prompt=a red fox"').prompts == ("a red fox",)
+    (many,) = answer(said("/train ohwx " + "prompt=fox " * 5), NOTHING)
+    (long,) = answer(said(f'/train ohwx prompt="{"fox " * 200}"'), NOTHING)
+    assert [spoken(many), spoken(long)] == [
+        EN.say("fault-too-many-prompts", have=5, most=4), EN.say("fault-bad-prompt", most=400),
+    ]  # fmt: skip
+
+
+@given(st.text(max_size=200))
+def test_any_text_has_an_answer_whatever_its_quotes(text: str) -> None:
+    assert answer(said(f"/train ohwx {text}"), NOTHING)
 
 
 def test_a_preset_s_own_values_need_not_be_spelled() -> None:
@@ -153,7 +169,10 @@ def test_a_preset_s_own_values_need_not_be_spelled() -> None:
         ("ohwx max_price=cheap", "max_price needs a number, and “cheap” is none."),
         ("ohwx name=../etc", EN.say("fault-bad-name", got="../etc")),
         ("o", EN.say("fault-bad-trigger", got="o")),
-        ("ohwx speed=9", EN.say("fault-option-unknown", option="speed", known=", ".join(options.written(LAST)))),
+        (
+            "ohwx speed=9",
+            EN.say("fault-option-unknown", option="speed", known=", ".join([*options.written(LAST), "prompt"])),
+        ),
         ("ohwx steps=30 steps=40", "The option steps is there twice. Say it once."),
         ("ohwx steps=", "The option steps needs a value after the equals sign."),
         ("ohwx in the garden", "I do not understand “in”. After the trigger word, options look like steps=2000."),

@@ -8,6 +8,7 @@ from pipeline.domain.faults import Fault, HostFault, HostSilent
 from pipeline.domain.job import Job, Machine
 from pipeline.domain.quote import deadline
 from pipeline.domain.stage import Stage
+from pipeline.flow.deadlines import due
 from pipeline.flow.kit import Kit
 from pipeline.ports import Host
 from pipeline.trainers import lease
@@ -38,7 +39,7 @@ async def at_host(job: Job, kit: Kit) -> AsyncIterator[Host]:
                 await _mend(machine_of(job), kit, silence)
             raise
         if machine_of(job).host_key:
-            await host.run(lease.hold(lease_of(job, kit)))
+            await host.run(lease.hold(lease_of(job, kit), anew=job.extended_at is not None))
         yield host
 
 
@@ -54,11 +55,13 @@ async def _mend(machine: Machine, kit: Kit, silence: HostSilent) -> None:
 
 
 def lease_of(job: Job, kit: Kit) -> Lease:
-    """How long this job's box lives without us."""
+    """How long this job's box lives without us; its hard end moves only when its person lets the job go on."""
+    over = due(job, kit.pace) if job.extended_at is not None else None
+    life = (over[0] - kit.now()).total_seconds() if over else kit.pace.seconds(deadline(job.quote.slow_seconds))
     alone = CARRYING if job.stage is Stage.COLLECT else LEASE
     return Lease(
         lapses=max(OWN_SLOWNESS, kit.pace.seconds(alone)),
-        ends=max(6 * OWN_SLOWNESS, kit.pace.seconds(deadline(job.quote.slow_seconds) + SPARE)),
+        ends=max(6 * OWN_SLOWNESS, life + kit.pace.seconds(SPARE)),
         every=max(0.5, kit.pace.seconds(LOOK)),
     )
 

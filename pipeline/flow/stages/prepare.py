@@ -1,12 +1,15 @@
 """PREPARE: everything that can fail for free, while no meter runs."""
 
+import json
 from dataclasses import replace
 
 from pipeline.domain.faults import OperatorFault
 from pipeline.domain.job import Job
 from pipeline.flow.kit import Kit
 from pipeline.flow.stages.common import hold_key
+from pipeline.trainers import aitoolkit
 from pipeline.trainers.bases import base
+from pipeline.trainers.schema import problems
 
 SPARE_BYTES = 2 * 1024**3  # of the home disk, beside what the job itself brings home
 
@@ -17,12 +20,13 @@ async def play(job: Job, kit: Kit) -> Job:
     job.manifest.check()
     job.recipe.check()
     row = base(job.recipe.base)
+    _readable(job)
     if kit.spool.free_bytes() < SPARE_BYTES + 4 * row.lora_bytes(job.recipe.rank):
         raise OperatorFault("spool-full")
     if job.pack is None:
         await kit.note("packing")
         pictures, tarball = kit.spool.pictures(job.account), kit.spool.job(job.id) / "pack.tar"
-        pack = await kit.workshop.pack(job.manifest, pictures, tarball)
+        pack = await kit.workshop.pack(job.taught, pictures, tarball)
         job = await kit.journal.save(replace(job, pack=pack))
     await kit.note("checking")
     await kit.hub.files(row)
@@ -36,3 +40,17 @@ async def play(job: Job, kit: Kit) -> Job:
     if not job.repo:
         job = replace(job, repo=await kit.publisher.claim(str(job.slug)))
     return job
+
+
+def _readable(job: Job) -> None:
+    """The trainer's config, as it will be on a machine of any size, is one the trainer reads to the letter.
+
+    A key it does not know is ignored without a word, and costs a whole training. Raises OperatorFault("config-unread").
+    """
+    row = base(job.recipe.base)
+    for lower in range(len(row.ladder)):
+        text = aitoolkit.config(
+            job.id, job.recipe, row, "/root", vram_mb=row.vram_mb, captions=job.taught.captions, lower=lower
+        )
+        if wrong := problems(json.loads(text)):
+            raise OperatorFault("config-unread", what="; ".join(wrong[:3])[:200])

@@ -13,6 +13,7 @@ from pipeline.domain.events import MachineRented
 from pipeline.domain.faults import HostFault, HostSilent, OperatorFault
 from pipeline.domain.job import Job, Machine
 from pipeline.domain.quote import Need, Offer
+from pipeline.flow.deadlines import Brakes
 from pipeline.flow.kit import Kit, need
 from pipeline.flow.offers import Found, Shelf
 from pipeline.flow.shuns import Shuns
@@ -32,6 +33,7 @@ async def play(job: Job, kit: Kit) -> Job:
     await _honest(job, kit)
     if job.asked_at is not None:
         return _lost(job, kit, "no-reply-saved")
+    await Brakes(store=kit.store, clock=kit.clock, house=kit.house, pace=kit.pace).admit(job)
     shelf = Shelf(provider=kit.provider, store=kit.store, clock=kit.clock)
     wanted = need(job, kit.house)
     for again in (False, True):  # a list that was snatched empty is asked for anew once, not at every knock
@@ -89,7 +91,8 @@ def _lost(job: Job, kit: Kit, why: str) -> Job:
 async def _mine(job: Job, kit: Kit, offer: Offer, machine: Machine, wanted: Need) -> Job:
     """What the create reply said, saved before anything else; then our SSH key."""
     news = MachineRented(gpu=machine.gpu, micro_usd_per_hour=machine.rate)
-    mine = replace(machine, host=offer.host, loaded_gb=wanted.image_gb)
+    ends = kit.now() + kit.pace.delta(seconds=offer.seconds_left)
+    mine = replace(machine, host=offer.host, loaded_gb=wanted.image_gb, ends=ends)
     job = await kit.journal.save(replace(job, machine=mine, measured_until=None).telling(kit.now(), news))
     if not machine.key:
         return _lost(job, kit, "no-key-in-reply")

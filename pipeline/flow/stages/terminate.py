@@ -89,6 +89,7 @@ def _without(job: Job, kit: Kit) -> Job:
     )
     cost = rental_cost(job.machine, job.measured_until or kit.now(), kit.pace.factor)
     rental = Rental(
-        instance=job.machine.instance, machine=job.machine.machine, cost=cost, host=job.machine.host, useful=not failed
+        instance=job.machine.instance, machine=job.machine.machine, cost=cost, host=job.machine.host,
+        ended=job.measured_until or kit.now(), useful=not failed
     )  # fmt: skip
     return replace(job, machine=None, measured_until=None, rentals=(*job.rentals, rental))

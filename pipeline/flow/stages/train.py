@@ -11,14 +11,16 @@ from pipeline.domain.job import Ending, Job
 from pipeline.domain.progress import Course, Progress
 from pipeline.domain.stage import End, Wish
 from pipeline.domain.stall import Promise, Sign, noted, slow, stalled
+from pipeline.flow.deadlines import minded
 from pipeline.flow.history import CLEAR, learn
 from pipeline.flow.kit import Kit, sample_seconds
 from pipeline.flow.stages.common import at_host, awake
 from pipeline.flow.stages.watching import Watch, caught_up
 from pipeline.ports import Host
 from pipeline.trainers import aitoolkit
+from pipeline.trainers.bases import base
 from pipeline.trainers.log import tail
-from pipeline.trainers.verdict import NAN_STEPS
+from pipeline.trainers.verdict import NAN_STEPS, OURS
 
 log = structlog.get_logger()
 EVERY = 5.0  # seconds between two looks
@@ -36,6 +38,7 @@ async def play(job: Job, kit: Kit) -> Job:
             job = await kit.journal.save(replace(job, reached_train=True))
         watch = Watch(heard_at=kit.now())
         while not await _look(job, kit, host, watch):
+            job = await minded(job, kit)
             if job.wish is Wish.STOP:
                 return await _stop(job, kit, host, watch)
             await asyncio.sleep(kit.pace.seconds(EVERY))
@@ -85,7 +88,7 @@ def _course(job: Job, kit: Kit) -> Course:
     recipe = job.recipe
     return Course(
         save_every=recipe.save_every, save_seconds=kit.pace.seconds(SAVE), samples=recipe.samples,
-        sample_seconds=kit.pace.seconds(sample_seconds(1)),
+        sample_seconds=kit.pace.seconds(sample_seconds(base(recipe.base))), sample_every=recipe.samples_every,
     )  # fmt: skip
 
 
@@ -98,15 +101,10 @@ def _verdict(job: Job, watch: Watch, code: int | None) -> bool:
     log.warning("trainer-ended", code=code, trouble=watch.trouble, tail=tail(watch.tail))
     if watch.nans >= NAN_STEPS:
         raise HostFault("trainer-nan")
-    if watch.failed and watch.trouble in {
-        "hub_gated",
-        "hub_bad_token",
-        "hub_token_permission",
-        "hub_repo_missing",
-        "hub_offline",
-    }:
-        raise OperatorFault("trainer-config", cause=watch.trouble)
-    raise HostFault("trainer-failed", cause=watch.trouble or "silent", rc=-1 if code is None else code)
+    cause = watch.cause(code)
+    if watch.failed and cause in OURS:
+        raise OperatorFault("trainer-config", cause=cause)
+    raise HostFault("trainer-failed", cause=cause, rc=-1 if code is None else code)
 
 
 async def _stop(job: Job, kit: Kit, host: Host, watch: Watch) -> Job:

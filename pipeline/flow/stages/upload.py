@@ -25,15 +25,18 @@ async def play(job: Job, kit: Kit) -> Job:
         else:
             await start_fetch(job, kit, host)
         config = aitoolkit.config(
-            job.id, job.recipe, row, machine.home, vram_mb=machine.vram_mb, captions=job.manifest.captions,
-            at_hub=bool(kit.house.host_token),
+            job.id, job.recipe, row, machine.home, vram_mb=machine.vram_mb, captions=job.taught.captions,
+            lower=job.lower, at_hub=bool(kit.house.host_token),
         )  # fmt: skip
         await host.put(kit.spool.path(job.pack.file), f"{there}/pack.tar")
         await host.put(kit.spool.write(here / "config.json", config), f"{there}/config.json")
-        for command in (box.unpack(job.id), aitoolkit.ready(job.id)):
+        crashed = [aitoolkit.again(job.id, machine.retried)] if machine.retried else []
+        for command in (box.unpack(job.id), aitoolkit.ready(job.id), *crashed):
             answer = await host.run(command)
             if answer.code:
                 raise HostFault("box-command-failed", command=command.name, rc=answer.code)
+    if crashed:  # all is there already, and what it saved since
+        return job
     return replace(job, machine=replace(machine, loaded_gb=machine.loaded_gb + job.pack.size / 1e9))
 
 

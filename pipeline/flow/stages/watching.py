@@ -14,7 +14,7 @@ from pipeline.ports import Host
 from pipeline.trainers import aitoolkit
 from pipeline.trainers.box import Command
 from pipeline.trainers.log import OptimizerSaved, Phase, Reader, Reading, Saved, Step, Stopped, Trouble
-from pipeline.trainers.verdict import worse
+from pipeline.trainers.verdict import unsaid, worse
 
 log = structlog.get_logger()
 MOST_POLLS = 64  # 16 MB of log in one go
@@ -77,6 +77,10 @@ class Watch:
             self.failed, self.trouble = True, code  # what was said before it was no end
         else:
             self.trouble = worse(self.trouble, code)
+
+    def cause(self, code: int | None) -> str:
+        """Why it ended, once it has: a code of `trainstation explain`."""
+        return self.trouble if self.failed else unsaid(code, self.progress.phase if self.progress else "", self.trouble)
 
     def drew(self, phase: Phase) -> None:
         done = self.drawing[0] if phase.done else 0

@@ -43,6 +43,7 @@ ROWS: Final = (
         download_gb=33.7,
         disk_gb=120,
         vram_mb=ROOM_24,
+        ram_told_mb=30_000,  # its transformer lies there in whole before it is quantized: 24 GB
         step_factor=1.0,
         scheduler="flowmatch",
         guidance=4.0,
@@ -70,6 +71,7 @@ ROWS: Final = (
         download_gb=34.1,
         disk_gb=120,
         vram_mb=ROOM_24,
+        ram_told_mb=30_000,  # its transformer lies there in whole before it is quantized: 24 GB
         ladder=(Rung(24_000), Rung(0, low_vram=True), Rung(0, low_vram=True, cache_text=True)),
         # ^ fusing the adapter takes seconds on the card and minutes beside it: low_vram only where it must be
         step_factor=1.0,

@@ -48,6 +48,7 @@ ROWS: Final = (
         timestep="weighted",
         guidance=3.0,
         sample_steps=25,
+        passes=2,
         quantize=True,
         prefix="diffusion_model.",
         modules=dict(modules()),

@@ -51,12 +51,14 @@ class Base:
     disk_gb: int
     vram_mb: int  # floor
     ram_mb: int = 0  # floor of host memory, where the whole base is loaded there before it shrinks; 0: not asked
+    ram_told_mb: int = 0  # the same where less is only slow or a risk: asked of machines that tell theirs
     ladder: tuple[Rung, ...] = LADDER
     step_factor: float  # seconds per step against FLUX.1-dev
     scheduler: str
     timestep: str = ""  # train.timestep_type; "": the toolkit's own
     guidance: float
     sample_steps: int
+    passes: int = 1  # of the model for one step of a sample: two where guidance is not distilled into it
     quantize: bool
     prefix: str  # of every key in the LoRA file
     halves: tuple[str, str] = PEFT  # how the keys of a pair end: down, up

@@ -58,6 +58,7 @@ ROWS: Final = (
         scheduler="ddpm",
         guidance=6.0,
         sample_steps=20,
+        passes=2,
         quantize=False,
         prefix="lora_unet_",
         halves=KOHYA,

@@ -41,6 +41,7 @@ ROWS: Final = (
         download_gb=33.2,  # its transformer is stored in F32 at the hub (24.6 GB), not in bf16
         disk_gb=120,
         vram_mb=ROOM_24,
+        ram_told_mb=30_000,  # its transformer lies there in whole before it is quantized: 24 GB
         ladder=(Rung(0, low_vram=True), Rung(0, low_vram=True, cache_text=True)),
         step_factor=0.7,  # an estimate: half of the parameters
         scheduler="flowmatch",
