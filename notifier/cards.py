@@ -8,7 +8,7 @@ from typing import Final
 from notifier.card import Button, Card, Tone
 from notifier.view import JobView
 from notifier.words import Words
-from pipeline.domain.events import Delayed
+from pipeline.domain.events import Delayed, Resumed
 from pipeline.domain.faults import Blame
 from pipeline.domain.job import Alert
 from pipeline.domain.money import MicroUsd, Points
@@ -139,6 +139,8 @@ def _notes(view: JobView, words: Words, now: datetime, pace: Pace) -> list[str]:
         notes.append(words.say("restarted-lower" if view.restarted.lower else "restarted"))
     if view.moving is not None:
         notes.append(" ".join(_said(words.hint(view.moving.code, view.moving.facts), words.say("moving"))))
+    if view.resumed is not None:
+        notes.append(_resumed(view.resumed, words))
     waiting = now - (view.since if view.progress is None or not view.progress.total else view.heard)
     silence = now - view.silent if view.silent is not None else timedelta()
     if view.delayed is not None:
@@ -148,6 +150,13 @@ def _notes(view: JobView, words: Words, now: datetime, pace: Pace) -> list[str]:
     elif waiting > QUIET * pace.factor:
         notes.append(words.say(f"why-{view.stage}"))
     return notes
+
+
+def _resumed(resumed: Resumed, words: Words) -> str:
+    """What the move cost in steps."""
+    if resumed.step != resumed.laid:
+        return words.say("resumed-anew", laid=words.number(resumed.laid))
+    return words.say("resumed", step=words.number(resumed.step), state="kept" if resumed.state else "lost")
 
 
 def _alert(alert: Alert, words: Words, now: datetime) -> str:

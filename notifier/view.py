@@ -19,6 +19,7 @@ from pipeline.domain.events import (
     Published,
     Registered,
     Restarted,
+    Resumed,
     StageReached,
     Wished,
 )
@@ -53,6 +54,7 @@ class JobView:
     spent: MicroUsd = MicroUsd(0)  # on machines given back that were of use
     delayed: Delayed | None = None
     moving: Moving | None = None
+    resumed: Resumed | None = None  # from a checkpoint, on the machine in hand
     restarted: Restarted | None = None  # the trainer, on the machine in hand
     alert: Alert | None = None  # time is up; what is done about it, and when
     extended: bool = False  # its person let it go on once, on this machine
@@ -126,6 +128,8 @@ def _told(view: JobView, event: Event, at: datetime) -> JobView:  # noqa: C901, 
             return replace(view, delayed=event)
         case Moving():
             return replace(_returning(view, at), moving=event, gpu="", rate=MicroUsd(0))
+        case Resumed():
+            return replace(view, resumed=event, delayed=None)
         case Restarted():
             return replace(view, restarted=event, delayed=None)
         case Alerted() | Extended() | Halted():
@@ -157,6 +161,7 @@ def _reached(view: JobView, event: StageReached, at: datetime) -> JobView:
         delayed=None,
         moving=view.moving if event.stage in BETWEEN_MACHINES else None,
         restarted=view.restarted if event.stage in {Stage.FETCH, Stage.TRAIN} else None,
+        resumed=None,
     )
 
 
@@ -168,7 +173,7 @@ def _returning(view: JobView, at: datetime) -> JobView:
 def _settled(view: JobView, job: Job) -> JobView:
     """Lay what the job itself says over what its news told: the job is the truth, news may lag."""
     artifact, machine = job.artifact, job.machine
-    spent = sum(rental.cost for rental in job.rentals if rental.useful)
+    spent = sum(rental.owed for rental in job.rentals)
     view = replace(
         view,
         stage=job.stage,

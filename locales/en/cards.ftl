@@ -54,6 +54,11 @@ restarted = The training program stopped with an error. It starts again here, fr
 restarted-lower = The machine’s memory was too small for this. It starts again here with settings that need less, from its last checkpoint.
 
 silent = The machine has not answered for { $ago }. We keep knocking; if it stays silent, we go on with another one.
+resumed = { $state ->
+    [kept] Another machine goes on from step { $step }.
+   *[lost] Another machine goes on from step { $step }; its pace of learning starts anew.
+}
+resumed-anew = Another machine began at the first step again: it could not use the { $laid } steps we had saved.
 delayed = Something we need does not answer right now.
 again-in = We try again in { $wait }.
 delayed-for = This has been so for { $ago }.

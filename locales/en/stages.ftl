@@ -47,5 +47,6 @@ phase-saving = Saving a checkpoint.
 phase-sampling = Painting samples.
 phase-collecting = Copying the model and its samples home.
 phase-proving = Checking that the model loads.
+phase-salvaging = Saving what can be saved from the machine.
 phase-returning = Making sure that the machine is gone.
 phase-publishing = Uploading your model.

@@ -47,6 +47,17 @@ class Moving:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """Another machine trains: from `step` on, where a checkpoint of step `laid` was given to it."""
+
+    step: int
+    laid: int
+    state: bool  # the optimizer goes on as well
+    attempt: int
+    kind: Literal["resumed"] = "resumed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Restarted:
     """The trainer crashed and is started once more on the same machine. `lower`: it takes less memory than before."""
 
@@ -125,9 +136,22 @@ class Registered:
 
 
 Event = (
-    StageReached | MachineRented | Delayed | Moving | Restarted | Alerted | Extended | Halted | Wished | Left
-    | Collected | Billed | Published | Registered
-)  # fmt: skip
+    StageReached
+    | MachineRented
+    | Delayed
+    | Moving
+    | Resumed
+    | Restarted
+    | Alerted
+    | Extended
+    | Halted
+    | Wished
+    | Left
+    | Collected
+    | Billed
+    | Published
+    | Registered
+)
 
 
 @dataclass(frozen=True, slots=True)

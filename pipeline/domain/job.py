@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pipeline.domain.account import Room
+from pipeline.domain.checkpoint import Mirror, newest
 from pipeline.domain.dataset import Manifest
 from pipeline.domain.events import Event, Left, News
 from pipeline.domain.faults import Blame, Fact
@@ -52,6 +53,11 @@ class Machine:
     host_key: str = ""  # pinned at first login, the same through every endpoint
     home: str = ""  # the login's home on the box, absolute
     loaded_gb: float = 0.0  # traffic into the box so far: image, base, pictures
+    sent_gb: float = 0.0  # traffic out of it so far: checkpoints, samples
+    training: bool = False  # the trainer was started there
+    laid: int = 0  # the step of the checkpoint that was laid down there to go on from; 0: none
+    believed: bool = True  # False: it sent what it never trained; nothing more is taken from it
+    salvaged: bool = False  # what could be saved of it was: its log, its newest checkpoint
     ends: datetime | None = None  # when the rental is over; None: not known
     retried: int = 0  # times a crashed trainer was started again on it
     key: str = field(default="", repr=False)  # instance_api_key: may stop and destroy this rental only
@@ -66,7 +72,13 @@ class Rental:
     cost: MicroUsd
     host: str = ""  # its owner at the market
     ended: datetime | None = None
-    useful: bool  # False: the host failed, the person pays nothing for it
+    useful: bool  # False: the host failed, the person pays for nothing but what came home before
+    kept: MicroUsd = MicroUsd(0)  # of a failed one: what the training cost whose checkpoint came home
+
+    @property
+    def owed(self) -> MicroUsd:
+        """What the person may be asked to pay for it."""
+        return self.cost if self.useful else self.kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +147,9 @@ class Job:
     measured_until: datetime | None = None  # the person pays for this machine until then
     rentals: tuple[Rental, ...] = ()
     condemned: tuple[InstanceId, ...] = ()  # rentals that would not go: the reaper's, for ever
+    mirror: Mirror = ()  # checkpoints at home: what another machine goes on from
     artifact: Artifact | None = None
+    worth: Points = Points(0)  # of a job that failed: what its newest checkpoint may be taken for, for 30 days
     slug: Slug | None = None
     url: str = ""
     charged: Points = Points(0)
@@ -156,6 +170,17 @@ class Job:
     def incomplete(self) -> bool:
         """The weights are of an earlier step than ordered."""
         return self.artifact is not None and self.artifact.step < self.recipe.steps
+
+    @property
+    def finished(self) -> bool:
+        """The weights of the last step are at home: no machine is needed any more."""
+        last = newest(self.mirror)
+        return last is not None and last.step >= self.recipe.steps
+
+    @property
+    def settled(self) -> bool:
+        """No machine is needed any more: the last step is at home, or what is there is to be kept."""
+        return self.finished or (self.wish is Wish.STOP and bool(self.mirror))
 
     @property
     def taught(self) -> Manifest:

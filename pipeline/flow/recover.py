@@ -9,7 +9,7 @@ from pipeline.domain.faults import Blame, Fault, HostFault, HostSilent, Operator
 from pipeline.domain.ids import MachineId
 from pipeline.domain.job import Ending, Job, Machine
 from pipeline.domain.speeds import EFFICIENCY
-from pipeline.domain.stage import End, Stage
+from pipeline.domain.stage import End, Stage, Wish
 from pipeline.ports import House, Pace
 from pipeline.trainers.bases import base
 from pipeline.trainers.verdict import FRUGAL, LASTING
@@ -85,6 +85,8 @@ def _next_machine(job: Job, error: HostFault, now: datetime, house: House) -> Jo
     tried = replace(job, boots=boots, moves=moves, shunned=job.shunned | _machine(job), refused_by=_refused(job, error))
     if boots >= house.boot_tries and not job.reached_train:
         return tried.leaving(now, Ending(End.FAILED, Blame.HOST, "no-machine-booted", {"tries": boots}))
+    if tried.settled or tried.wish is Wish.STOP:
+        return tried.moved(now)  # to no other machine: what is at home is kept
     if moves > house.moves:
         return tried.leaving(now, Ending(End.FAILED, Blame.HOST, error.code, error.facts))
     return tried.moved(now).telling(now, Moving(code=error.code, facts=error.facts))

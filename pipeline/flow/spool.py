@@ -1,6 +1,7 @@
 """Where files lie at home: drafts' pictures, packs, weights. Folders are ours alone (0700)."""
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from pipeline.domain.ids import AccountId, JobId
@@ -18,6 +19,10 @@ class Spool:
     def job(self, job: JobId) -> Path:
         return self._made(self.root / "jobs" / job)
 
+    def sets(self, job: JobId) -> Path:
+        """Checkpoints that came home, each in a folder named by its weights' sha256."""
+        return self._made(self.root / "jobs" / job / "sets")
+
     def models(self) -> Path:
         return self._made(self.root / "models")
 
@@ -30,6 +35,11 @@ class Spool:
     def free_bytes(self) -> int:
         return shutil.disk_usage(self._made(self.root)).free
 
+    def used_bytes(self, besides: Collection[JobId]) -> int:
+        """What packs and checkpoints take, but for those of the jobs `besides`. Models are not counted: they stay."""
+        folders = [each for each in (self.root / "jobs").glob("*") if each.name not in besides]
+        return sum(_size(file) for folder in folders for file in folder.rglob("*"))
+
     def write(self, path: Path, text: str) -> Path:
         path.touch(mode=0o600)  # bearer links and a box's token pass through here
         path.write_text(text, encoding="utf-8")
@@ -38,3 +48,10 @@ class Spool:
     def _made(self, folder: Path) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:  # somebody else tidies
+        return 0

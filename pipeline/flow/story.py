@@ -41,11 +41,11 @@ TRAINING: Final[Mapping[Stage, Play]] = {
     Stage.PREPARE: prepare.play,  # everything that can fail for free, while no meter runs
     Stage.RENT: rent.play,  # take a machine, or adopt the one we already pay for
     Stage.WAIT: wait.play,  # until it answers, and is what it claims to be
-    Stage.UPLOAD: upload.play,  # pictures and recipe; and the word to start fetching the base model
+    Stage.UPLOAD: upload.play,  # pictures, recipe, the last checkpoint if there is one; and the word to fetch the base
     Stage.FETCH: fetch.play,  # the base model, by signed links: no token on the box
-    Stage.TRAIN: train.play,  # start once, watch to the end
-    Stage.COLLECT: collect.play,  # weights and samples home, proved
-    Stage.TERMINATE: terminate.play,  # give the machine back; also the door every failure leaves by
+    Stage.TRAIN: train.play,  # start once, watch to the end; checkpoints come home meanwhile
+    Stage.COLLECT: collect.play,  # the last weights and samples home, proved: this is the model
+    Stage.TERMINATE: terminate.play,  # salvage, then give the machine back; the door every failure leaves by
     Stage.BILL: bill.play,  # charge what ran, never above the ceiling; return the rest
     Stage.PUBLISH: publish.play,  # to where people find it, at leisure: no meter runs any more
     Stage.REGISTER: register.play,  # into the catalogue
@@ -80,7 +80,7 @@ def heed(job: Job, now: datetime) -> Job | None:
         return job.leaving(now, Ending(End.CANCELLED))
     if job.stage in {Stage.TRAIN, Stage.COLLECT}:
         return None  # there may be something to keep
-    return job.leaving(now, Ending(End.STOPPED))
+    return job.at(Stage.COLLECT) if job.settled else job.leaving(now, Ending(End.STOPPED))
 
 
 def forward(job: Job, now: datetime) -> Job:
@@ -94,7 +94,8 @@ def forward(job: Job, now: datetime) -> Job:
                 ending=Ending(end, code=job.halted if job.incomplete else ""),
             )
         case Stage.TERMINATE if job.moving:
-            ahead = replace(job.at(Stage.RENT), moving=False, attempt=job.attempt + 1, asked_at=None)
+            onward = Stage.COLLECT if job.settled else Stage.RENT  # what is at home may be all that is wanted
+            ahead = replace(job.at(onward), moving=False, attempt=job.attempt + 1, asked_at=None)
         case Stage.BILL if job.artifact is None:
             ahead = job.at(Stage.DONE)  # nothing to publish: the story ends here
         case _:

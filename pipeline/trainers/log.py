@@ -21,6 +21,7 @@ _CURSOR: Final = re.compile(r"\x1b\[[0-9;]{0,16}[A-Za-z]")
 _CURSOR_BYTES: Final = re.compile(_CURSOR.pattern.encode())
 _SAVED: Final = re.compile(r"Saved checkpoint to \S{0,400}/([A-Za-z0-9_.-]{1,120}\.safetensors)")
 _BEGAN: Final = re.compile(r"# Running job: (\S{1,120})")
+_STATE: Final = ("Loading optimizer state from ", "Failed to load optimizer state from ")
 _RESUMED: Final = re.compile(r"Found step (\d{1,9}) in metadata, starting from there")
 _CONFIG: Final = re.compile(
     r" {4,400}\""
@@ -123,7 +124,14 @@ class Resumed:
     step: int
 
 
-Reading = Step | Phase | Saved | OptimizerSaved | Trouble | Stopped | Began | Resumed
+@dataclass(frozen=True, slots=True)
+class OptimizerResumed:
+    """The optimizer goes on, too; where its file would not load it begins anew, which the trainer calls no failure."""
+
+    kept: bool
+
+
+Reading = Step | Phase | Saved | OptimizerSaved | Trouble | Stopped | Began | Resumed | OptimizerResumed
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +226,8 @@ class _Lines:
             self.found.append(Began(began[1]))
         elif resumed := _RESUMED.match(text):
             self.found.append(Resumed(int(resumed[1])))
+        elif text.startswith(_STATE):
+            self.found.append(OptimizerResumed(kept=text.startswith(_STATE[0])))
         else:
             self._trouble(text)
 

@@ -27,10 +27,10 @@ class Life:
 
 LIVES = {
     # every stage is in this life, some of them twice: the first machine dies in training, the second one does it
-    "moves": Life(End.DONE, 72, {"runs": [Run(dies_at=15), Run()]}),
-    "loses the rental's reply": Life(End.DONE, 46, {"lose_reply_of": 1}),
+    "moves": Life(End.DONE, 70, {"runs": [Run(dies_at=15), Run()]}),
+    "loses the rental's reply": Life(End.DONE, 48, {"lose_reply_of": 1}),
     "is refunded after three hosts": Life(End.FAILED, 96, {"runs": [Run(dies_at=3)]}),
-    "meets a market that does not let go": Life(End.DONE, 42, {"refuse_destroy": 4}),
+    "meets a market that does not let go": Life(End.DONE, 44, {"refuse_destroy": 4}),
 }
 ALL = [(name, nth) for name, life in LIVES.items() for nth in range(1, life.writes + 1)]
 SOME = [(name, nth) for name, nth in ALL if name == "moves" or nth % 5 == 0]

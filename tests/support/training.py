@@ -20,10 +20,17 @@ class Run:
     empty: bool = False  # rc 0 and no model
     trouble: str = ""  # printed before it dies
     crashes: int = 10**6  # starts on one machine that die so
-    begins: int = 0  # at the step of the newest save it finds
     mute: bool = False  # its bars say no loss: only the box's own record does
-    saved_at: float | None = None  # a save asked for, at this second
+    asked: tuple[float, ...] = ()  # saves asked for, by their seconds
     stopped_at: float | None = None  # SIGINT
+    start: int = 0  # the step of the checkpoint it goes on from
+    state: bool = False  # its optimizer goes on, too
+    gone_at: int | None = None  # the step at which the whole machine is gone
+    gone_ended: bool = False  # it is gone as soon as the trainer has ended
+    deaf: bool = False  # neither a save asked for nor SIGINT does anything
+    forgets: bool = False  # it never goes on from a checkpoint
+    repeats: bool = False  # every checkpoint holds the same weights
+    zero: bool = False  # its up halves never move
 
     def poll(self, job: str, offset: int, elapsed: float, since: int = 0) -> bytes:
         """The answer to a poll at `elapsed` seconds after the start."""
@@ -46,60 +53,96 @@ class Run:
 
     def done(self, elapsed: float) -> int:
         """Completed steps."""
-        last = min(self.stopped_at or elapsed, elapsed)
-        fresh = max(0, int((last - LOADING) / self.seconds_per_step))
-        return min(self.steps, self.begins + fresh)
+        mute = None if self.silent_at is None else self._second(self.silent_at)
+        last = min(self.stopped_at or elapsed, mute or elapsed, elapsed)
+        return max(self.start, min(self.steps, self.start + int((last - LOADING) / self.seconds_per_step)))
 
     def again(self, elapsed: float) -> "Run":
         """Another start on the same machine, after this one died: from the newest checkpoint there."""
         left = self.crashes - 1
-        saved = [step for step in self._saves(elapsed) if self.dies_at is None or step <= self.dies_at]
         return replace(
             self, crashes=left, dies_at=self.dies_at if left > 0 else None, trouble=self.trouble if left > 0 else "",
-            begins=max(saved, default=self.begins),
+            start=max(self._saves(elapsed), default=self.start),
         )  # fmt: skip
 
-    def files(self, job: str, elapsed: float) -> list[str]:
-        """Weights in the output folder."""
-        kept = [f"{job}_{step:09d}.safetensors" for step in self._saves(elapsed)]
-        return [*kept, f"{job}.safetensors"] if self._finished(elapsed) and not self.empty else kept
+    def gone(self, elapsed: float) -> bool:
+        """The machine answers nobody any more."""
+        steps = self.gone_at is not None and self.done(elapsed) >= self.gone_at
+        return steps or (self.gone_ended and elapsed > self._ends())
+
+    def made(self, job: str, elapsed: float) -> list[tuple[str, int, float]]:
+        """Weights it saved: name, step, at which second."""
+        kept = [(f"{job}_{step:09d}.safetensors", step, self._second(step)) for step in self._saves(elapsed)]
+        final = (f"{job}.safetensors", self.steps, self._second(self.steps))
+        return [*kept, final] if self._finished(elapsed) and not self.empty else kept
+
+    def whole(self, job: str, elapsed: float) -> bytes:
+        """The answer to `saves.whole`."""
+        made = self.made(job, elapsed)
+        if not made:
+            return b"count=0\nchanged=\nage=1000\n"
+        name, _, second = made[-1]
+        said = f"Saved checkpoint to /o/{job}/{name}\nSaved optimizer to\n"
+        return f"count={3 * len(made)}\n{said}changed={second:.0f}000\nage={elapsed - second:.0f}\n".encode()
+
+    def weights(self, step: int) -> str:
+        """What is in them: the step, and how far the up halves moved."""
+        return f"{step} {0 if self.zero else self.save_every if self.repeats else step}"
+
+    def last_words(self, job: str, elapsed: float) -> bytes:
+        log, code = self._log(job, elapsed)
+        return f"rc={'' if code is None else code}\n\n".encode() + log[-60_000:]
 
     def step_of(self, remote: str) -> int:
         stem = remote.rsplit("/", 1)[1].removesuffix(".safetensors")
         return int(stem.rsplit("_", 1)[1]) if "_" in stem else self.steps
 
+    def _second(self, step: int) -> float:
+        return LOADING + (step - self.start) * self.seconds_per_step
+
+    def _ends(self) -> float:
+        return self._second(self.steps) + SAMPLING
+
     def _saves(self, elapsed: float) -> list[int]:
-        done = self.done(elapsed)
-        periodic = [step for step in range(self.save_every, done + 1, self.save_every) if step < self.steps]
-        asked = [self.done(self.saved_at) + 1] if self.saved_at is not None and self.saved_at + 2 < elapsed else []
-        return sorted({*periodic, *asked})
+        """Steps of numbered checkpoints; none on the first step after a resume. One asked for comes after its step."""
+        done = min(self.done(elapsed), self.steps if self.dies_at is None else self.dies_at)
+        periodic = range(self.save_every, done + 1, self.save_every)
+        asked = [] if self.deaf else [self.done(second) + 1 for second in self.asked]
+        return sorted({step for step in (*periodic, *asked) if self.start < step <= done and step < self.steps})
 
     def _finished(self, elapsed: float) -> bool:
         return self.stopped_at is None and self.dies_at is None and self.done(elapsed) >= self.steps
 
     def _log(self, job: str, elapsed: float) -> tuple[bytes, int | None]:
-        lines = ["Running 1 job\n", f"# Running job: {job}\n", "Loading Flux model\n"]
+        lines = ["Running 1 job\n", f"# Running job: {job}\n", "Loading Flux model\n", *self._resumed(job)]
+        saves = set(self._saves(elapsed))
         done, code = self.done(elapsed), None
-        for step in range(self.begins + 1, done + 1):
+        for step in range(self.start + 1, done + 1):
             if self.dies_at is not None and step > self.dies_at:
                 return "".join([*lines, f"Error running job: {self.trouble or 'boom'}\n"]).encode(), 1
             loss = "nan" if self.nan else f"{1.5 - step / 100:.3e}"
             if self.nan:
                 lines.append("loss is nan\n")
             lines += [bar(job, at, self.steps, "" if self.mute else loss) for at in (step - 1, step)]
-            if step in self._saves(elapsed):
+            if step in saves:
                 name = f"{job}_{step:09d}.safetensors"
                 lines.append(f"\nSaving at step {step}\nSaved checkpoint to /o/{job}/{name}\nSaved optimizer to /o\n")
-        if self.saved_at is not None and self.saved_at + 2 < elapsed and self.done(self.saved_at) + 1 > done:
-            lines.append(f"\nSaved checkpoint to /o/{job}/x_000000001.safetensors\nSaved optimizer to /o\n")
         if self.stopped_at is not None and elapsed > self.stopped_at:
             return "".join([*lines, "\n====\nJob stopped\n====\n"]).encode(), 0
         if self._finished(elapsed):
             lines.append(
                 "\n" if self.empty else f"\nSaved checkpoint to /o/{job}/{job}.safetensors\nSaved optimizer to /o\n"
             )
-            code = 0 if elapsed > LOADING + self.steps * self.seconds_per_step + SAMPLING else None
+            code = 0 if elapsed > self._ends() else None
         return "".join(lines).encode(), code
+
+    def _resumed(self, job: str) -> list[str]:
+        if not self.start:
+            return []
+        name = f"/o/{job}/{job}_{self.start:09d}.safetensors"
+        state = ["Loading optimizer state from /o/optimizer.pt\n"] if self.state else []
+        found = f"Found step {self.start} in metadata, starting from there\n"
+        return [f"#### IMPORTANT RESUMING FROM {name} ####\n", f"Loading from {name}\n", found, *state]
 
 
 def bar(job: str, done: int, total: int, loss: str) -> str:

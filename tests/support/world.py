@@ -5,6 +5,7 @@ The world outlives a process that dies in it: only the store's writes and what h
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -37,7 +38,7 @@ from pipeline.ports import (
     Status,
     Store,
 )
-from pipeline.trainers import lease
+from pipeline.trainers import lease, saves
 from pipeline.trainers.bases import Base
 from pipeline.trainers.box import Command
 from tests.support.store import MemoryStore
@@ -84,6 +85,8 @@ class Rented:
     started: float | None = None  # loop time at which the trainer started
     fetching: float | None = None
     files: set[str] = field(default_factory=set)
+    staged: dict[str, str] = field(default_factory=dict)  # what was sent to be laid down, by name
+    out: dict[str, str] = field(default_factory=dict)  # the trainer's folder as it found it, the oldest first
 
 
 @dataclass
@@ -103,6 +106,10 @@ class World:
     refuse_destroy: int = 0
     blind_for: int = 0  # so many listings fail
     blips: int = 0  # so many logins fail while training
+    get_seconds: float = 0.0  # a file takes to come home
+    hostile_state: bool = False  # an optimizer.pt names posix.system
+    dies_at_call: int = 0  # the process dies before the n-th call to a box that trains
+    calls: int = 0
     publish_down: int = 0
     credit_usd: float = 25.0
     gated: bool = False
@@ -230,10 +237,12 @@ class World:
         rented = next((one for one in self.alive if one.instance == machine.instance), None)
         if rented is None or not self._up(rented):
             raise HostSilent("ssh-unreachable")
+        box = self.box(self, rented)
+        box.there()
         if rented.started is not None and self.blips:
             self.blips -= 1
             raise HostSilent("ssh-unreachable")
-        yield self.box(self, rented)
+        yield box
 
     # --- Hub
 
@@ -267,11 +276,15 @@ class World:
         return Pack(file=str(into.relative_to(self.root)), sha256=manifest.digest, size=4)
 
     async def prove(self, weights: Path, demand: Demand, into: Path) -> Proof:
-        step = int(weights.read_text())
+        step, ups = map(int, weights.read_text().split())
+        if not ups:
+            raise HostFault("weights-zero")
         into.write_text(f"weights of step {step}")
-        return Proof(sha256=Sha256(f"{step:064x}"), size=100, step=step, ups=Sha256(f"{step:064x}"))
+        return Proof(sha256=Sha256(f"{step:064x}"), size=100, step=step, ups=Sha256(f"{ups:064x}"))
 
     async def optimizer(self, source: Path, into: Path) -> None:
+        if self.hostile_state:
+            raise HostFault("optimizer-refused", why="names posix system")
         into.write_bytes(source.read_bytes())
 
     async def samples(self, pictures: Sequence[Path], into: Path) -> list[Path]:
@@ -326,38 +339,60 @@ class Box:
     rented: Rented
     host_key: str = "ssh-ed25519 AAAA box"
 
-    async def run(self, command: Command) -> Answer:
-        if self.rented.destroyed is not None:
+    def there(self) -> None:
+        """Raise HostSilent when the machine is gone, ProcessDied when the test wants it here."""
+        run = self.rented.run
+        trains = self.rented.started is not None and run is not None
+        if self.rented.destroyed is not None or (trains and run is not None and run.gone(self._elapsed())):
             raise HostSilent("ssh-unreachable")
+        if trains:
+            self.world.calls += 1
+            if self.world.calls == self.world.dies_at_call:
+                raise ProcessDied
+
+    async def run(self, command: Command) -> Answer:
+        self.there()
         answers: dict[str, Callable[[Command], bytes]] = {
             "look": self._look, "prove": self._prove, "exercise": self._exercise,
             "fetch": self._fetch, "fetched": self._fetched, "start": self._start,
             "save-now": self._save, "interrupt": self._interrupt, "again": self._again,
+            "whole": self._whole, "made": self._made, "lay": self._lay, "last-words": self._last_words,
         }  # fmt: skip
         reply = answers.get(command.name)
         return Answer(0, reply(command) if reply else b"")
 
     async def ask(self, program: Command, *question: int) -> bytes:
-        if self.rented.destroyed is not None:
-            raise HostSilent("ssh-unreachable")
-        assert (program.name, self.rented.run is None) == ("poll", False)
-        job = program.script.split("ts/")[1].split(" ")[0]
-        return self.rented.run.poll(job, question[0], self._elapsed(), question[1])  # type: ignore[union-attr]  # asserted
+        self.there()
+        assert program.name == "poll"
+        return self._run.poll(_job(program), question[0], self._elapsed(), question[1])
 
     async def put(self, local: Path, remote: str) -> None:
         assert local.exists()
+        self.there()
         self.rented.files.add(remote)
+        if f"/{saves.STAGED}/" in remote:
+            self.rented.staged[Path(remote).name] = local.read_text()
 
     async def get(self, remote: str, local: Path, *, cap: int) -> Sha256:
-        assert self.rented.run is not None
-        local.write_text("picture" if "/samples/" in remote else str(self.rented.run.step_of(remote)))
+        self.there()
+        local.parent.mkdir(parents=True, exist_ok=True)
+        if remote.endswith(saves.OPTIMIZER):
+            local.write_text(f"state at {self._elapsed():.0f}")
+        else:
+            local.write_text("picture" if "/samples/" in remote else self._run.weights(self._run.step_of(remote)))
+        await asyncio.sleep(self.world.get_seconds)
+        self.there()
         return ZERO
 
     async def list(self, remote: str, *, most: int = 500) -> list[tuple[str, int]]:
+        self.there()
+        assert remote.endswith("/samples")
+        return [(f"1__{n}.jpg", 10) for n in range(4)]
+
+    @property
+    def _run(self) -> Run:
         assert self.rented.run is not None
-        if remote.endswith("/samples"):
-            return [(f"1__{n}.jpg", 10) for n in range(4)]
-        return [(name, 100) for name in self.rented.run.files(Path(remote).name, self._elapsed())]
+        return self.rented.run
 
     def _elapsed(self) -> float:
         return asyncio.get_running_loop().time() - (self.rented.started or 0.0)
@@ -385,21 +420,47 @@ class Box:
         return f"f1={round(done * 10**9)}\nf2=500\nalive=1\n{whole}".encode()
 
     def _start(self, command: Command) -> bytes:
+        """The trainer goes on from the newest file of its folder whose name begins with the job's (facts 2)."""
         if self.rented.started is None:
             self.rented.started = asyncio.get_running_loop().time()
+            job = _job(command)
+            found = [content for name, content in self.rented.out.items() if name.startswith(job)]
+            if found and not self._run.forgets:
+                start = int(found[-1].rsplit(" ", 1)[1])
+                self.rented.run = replace(self._run, start=start, state=saves.OPTIMIZER in self.rented.out)
         return b"started=1\n"
 
     def _again(self, command: Command) -> bytes:
-        assert self.rented.run is not None
-        self.rented.run, self.rented.started = self.rented.run.again(self._elapsed()), None
+        self.rented.run, self.rented.started = self._run.again(self._elapsed()), None
         return b""
 
     def _save(self, command: Command) -> bytes:
-        assert self.rented.run is not None
-        self.rented.run = replace(self.rented.run, saved_at=self.rented.run.saved_at or self._elapsed())
+        self.rented.run = replace(self._run, asked=(*self._run.asked, self._elapsed()))
         return b""
 
     def _interrupt(self, command: Command) -> bytes:
-        assert self.rented.run is not None
-        self.rented.run = replace(self.rented.run, stopped_at=self.rented.run.stopped_at or self._elapsed())
+        if not self._run.deaf:
+            self.rented.run = replace(self._run, stopped_at=self._run.stopped_at or self._elapsed())
         return b""
+
+    def _whole(self, command: Command) -> bytes:
+        return self._run.whole(_job(command), self._elapsed())
+
+    def _made(self, command: Command) -> bytes:
+        return "".join(f"{name}\n" for name, _, _ in self._run.made(_job(command), self._elapsed())).encode()
+
+    def _lay(self, command: Command) -> bytes:
+        """Carry the script's few words out: exactly what it names lies in the folder afterwards."""
+        target = re.search(r"mv out/\S+ out/\w+/(\w+_(\d{9})\.safetensors)", command.script)
+        assert target is not None
+        self.rented.out = {target[1]: self.rented.staged["weights.safetensors"]}
+        if f"cp {saves.STAGED}/{saves.OPTIMIZER}" in command.script:
+            self.rented.out[saves.OPTIMIZER] = self.rented.staged[saves.OPTIMIZER]
+        return f"laid={int(target[2])}\n".encode()
+
+    def _last_words(self, command: Command) -> bytes:
+        return self._run.last_words(_job(command), self._elapsed())
+
+
+def _job(command: Command) -> str:
+    return re.split(r"[ \n]", command.script.split("ts/")[1])[0]

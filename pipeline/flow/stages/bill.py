@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import structlog
 
+from pipeline.domain.checkpoint import newest
 from pipeline.domain.cost import measured_cost
 from pipeline.domain.events import Billed
 from pipeline.domain.faults import Blame, Fault
@@ -21,6 +22,7 @@ async def play(job: Job, kit: Kit) -> Job:
     if job.ending is not None and free_of_charge(job):
         await kit.ledger.release(job.account, f"{job.id}:release", hold_key(job))
         charged = Points(0)
+        job = replace(job, worth=due(job, kit) if newest(job.mirror) else Points(0))
     else:
         taken = await kit.ledger.capture(job.account, f"{job.id}:capture", hold_key(job), due(job, kit))
         charged = taken.points

@@ -1,85 +1,122 @@
-"""COLLECT: weights and samples home under caps, proved, with our metadata only."""
+"""COLLECT: the best weights home, if they are not yet, and the samples; what is at home becomes the model.
 
-import json
+Every checkpoint at home is proved and has our metadata only (mirror.py). A machine that is gone by now is not missed
+when the weights are here: of the last step, or, for who stops, of an earlier one.
+"""
+
+import asyncio
+import shutil
+from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
+import structlog
+
+from pipeline.domain.checkpoint import newest
 from pipeline.domain.events import Collected
-from pipeline.domain.faults import HostFault
+from pipeline.domain.faults import HostFault, HostSilent
 from pipeline.domain.job import Artifact, Ending, Job
 from pipeline.domain.stage import End, Wish
 from pipeline.flow.journal import load_progress
 from pipeline.flow.kit import Kit
+from pipeline.flow.mirror import WEIGHTS, Homeward, final_weights, record
 from pipeline.flow.stages.common import at_host, awake
-from pipeline.ports import Demand, Host
-from pipeline.trainers import aitoolkit, box
-from pipeline.trainers.bases import base
+from pipeline.ports import Host
+from pipeline.trainers import saves
 
+log = structlog.get_logger()
 SAMPLE_CAP = 8 * 1024**2
-ROOM = 1.1  # of the size a LoRA of this base and rank must have
-SLACK = 2**20  # bytes beside it: the header
+KNOCKING = 60.0  # seconds a silent machine is waited for, when only samples are missing
 
 
 async def play(job: Job, kit: Kit) -> Job:
-    here, models, there = kit.spool.job(job.id), kit.spool.models(), f"{box.folder(job.id)}/out/{job.id}"
     await kit.note("collecting")
-    async with at_host(job, kit) as host:
-        job = await awake(job, kit)
-        found = _newest(job, await host.list(there))
-        if found is None:
-            return job.leaving(kit.now(), Ending(End.STOPPED))
-        name, step = found
-        raw = here / "weights.raw"
-        await host.get(
-            f"{there}/{name}", raw, cap=round(ROOM * base(job.recipe.base).lora_bytes(job.recipe.rank)) + SLACK
-        )
-        pictures = await _samples(host, f"{there}/samples", here) if job.recipe.samples else []
+    pictures: list[Path] = []
+    async with AsyncExitStack() as stack:
+        host = await _door(job, kit, stack)
+        if host is not None:
+            job = await _weights(job, kit, host)
+            pictures = await _samples(job, kit, host)
+            job = await awake(job, kit)
+    last = newest(job.mirror)
+    if last is None:
+        return job.leaving(kit.now(), Ending(End.STOPPED))
     await kit.note("proving")
+    models = kit.spool.models()
+    file = models / f"{job.id}.safetensors"
+    await asyncio.to_thread(_placed, kit.spool.sets(job.id) / last.sha256 / WEIGHTS, file)
     pictures = await kit.workshop.samples(pictures, models / f"{job.id}-samples")
-    proof = await kit.workshop.prove(raw, demand(job, step), models / f"{job.id}.safetensors")
     sheet = await kit.workshop.sheet(pictures, models / f"{job.id}.jpg") if pictures else None
     progress = await load_progress(kit.store, job.id)
     artifact = Artifact(
-        file=f"models/{job.id}.safetensors", sha256=proof.sha256, size=proof.size, step=step,
+        file=kit.spool.relative(file), sha256=last.sha256, size=last.size, step=last.step,
         samples=tuple(kit.spool.relative(picture) for picture in pictures),
         sheet=kit.spool.relative(sheet) if sheet else "",
         final_loss=progress.curve[-1][1] if progress and progress.curve else None,
     )  # fmt: skip
-    return replace(job, artifact=artifact).telling(kit.now(), Collected(step=step, size=proof.size))
+    return replace(job, artifact=artifact).telling(kit.now(), Collected(step=last.step, size=last.size))
 
 
-def _newest(job: Job, files: list[tuple[str, int]]) -> tuple[str, int] | None:
-    """The final weights and their step; of a stopped run, those of the highest step, or None."""
-    found = aitoolkit.checkpoints(job.id, files)
-    if None in found:
-        return found[None], job.recipe.steps
-    if job.wish is not Wish.STOP:
+async def _door(job: Job, kit: Kit, stack: AsyncExitStack) -> Host | None:
+    """The machine, logged in; None where there is none that trained, or nothing depends on it any more."""
+    if job.machine is None or not job.machine.training:
+        return None
+    try:
+        return await stack.enter_async_context(at_host(job, kit))
+    except HostFault as fault:
+        _given_up(job, kit, fault)
+        return None
+
+
+def _given_up(job: Job, kit: Kit, fault: HostFault) -> None:
+    """Go on without the machine, if the last step's weights are at home. Raises `fault` where it is still needed."""
+    since = job.silent_since or kit.now()
+    knocking = isinstance(fault, HostSilent) and _seconds(since, kit.now()) < kit.pace.seconds(KNOCKING)
+    if knocking or not job.finished:
+        raise fault
+    log.info("collected-without-machine", job=job.id, code=fault.code)
+
+
+def _seconds(since: datetime, now: datetime) -> float:
+    return (now - since).total_seconds()
+
+
+async def _weights(job: Job, kit: Kit, host: Host) -> Job:
+    """The last step's weights, at home; of a stopped run, those of the highest step that is newer than at home."""
+    if job.finished:
+        return job
+    made = saves.read_made(job.id, (await host.run(saves.made(job.id))).out, job.recipe.steps)
+    stopped = job.wish is Wish.STOP
+    if job.recipe.steps not in made and not stopped:
         raise HostFault("weights-missing")
-    steps = [step for step in found if step is not None]
-    return (found[max(steps)], max(steps)) if steps else None
+    last, best = newest(job.mirror), max(made, default=0)
+    if not best or (last is not None and last.step >= best):
+        return job
+    fresh = await final_weights(job, kit, host, made[best], best)
+    return await record(job, kit, Homeward(fresh=fresh))
 
 
-async def _samples(host: Host, there: str, here: Path) -> list[Path]:
+async def _samples(job: Job, kit: Kit, host: Host) -> list[Path]:
     """The samples that came; a missing picture is no reason to lose a model."""
     raw: list[Path] = []
-    for name, size in sorted(await host.list(there)):
-        if name.endswith((".jpg", ".png", ".webp")) and size <= SAMPLE_CAP and len(raw) < 8:  # noqa: PLR2004  # twice what was ordered
-            local = here / f"sample-{len(raw)}.raw"
-            await host.get(f"{there}/{name}", local, cap=SAMPLE_CAP)
-            raw.append(local)
+    if not job.recipe.samples:
+        return raw
+    there, here = f"{saves.output(job.id)}/samples", kit.spool.job(job.id)
+    try:
+        for name, size in sorted(await host.list(there)):
+            if name.endswith((".jpg", ".png", ".webp")) and size <= SAMPLE_CAP and len(raw) < 8:  # noqa: PLR2004  # twice what was ordered
+                local = here / f"sample-{len(raw)}.raw"
+                await host.get(f"{there}/{name}", local, cap=SAMPLE_CAP)
+                raw.append(local)
+    except HostFault as fault:
+        _given_up(job, kit, fault)
     return raw
 
 
-def demand(job: Job, step: int) -> Demand:
-    """What the weights must be, and all that their metadata will say."""
-    row = base(job.recipe.base)
-    info = {"step": step, "epoch": 0}
-    return Demand(
-        modules=row.modules, prefix=row.prefix, rank=job.recipe.rank, dtype="BF16",
-        halves=row.halves, alpha=job.recipe.rank if row.alpha else None,
-        metadata={
-            "format": "pt", "ss_base_model_version": row.version, "ss_output_name": str(job.recipe.slug),
-            "modelspec.title": str(job.recipe.slug), "modelspec.trigger_phrase": job.recipe.trigger,
-            "training_info": json.dumps(info), "software": json.dumps({"name": "trainstation"}),
-        },
-    )  # fmt: skip
+def _placed(source: Path, model: Path) -> None:
+    """The model has a file of its own: checkpoints go after a month, models stay."""
+    part = model.with_name(f".{model.name}")
+    shutil.copyfile(source, part)
+    part.chmod(0o600)
+    part.replace(model)

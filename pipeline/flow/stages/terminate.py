@@ -5,14 +5,16 @@ from dataclasses import replace
 
 import structlog
 
-from pipeline.domain.cost import rental_cost
+from pipeline.domain.cost import kept_cost, rental_cost
 from pipeline.domain.faults import Blame, Fault
 from pipeline.domain.ids import InstanceId
 from pipeline.domain.job import Job, Rental
 from pipeline.domain.stage import End
 from pipeline.flow import history, shuns
 from pipeline.flow.kit import Kit
+from pipeline.flow.salvage import MOST, salvage, salvaged, worth_salvaging
 from pipeline.flow.stages.bill import release_early
+from pipeline.flow.stages.common import OWN_SLOWNESS, at_host
 from pipeline.flow.stages.rent import settled
 
 log = structlog.get_logger()
@@ -23,6 +25,7 @@ PATIENCE = 120.0  # seconds; then the reaper takes over and the story goes on
 async def play(job: Job, kit: Kit) -> Job:
     """Ask the market, not our memory: a crash may have lost the id, never the label."""
     await release_early(job, kit)
+    job = await _salvaged(job, kit)
     if job.machine is not None:
         job = await _returned(job, kit, job.machine.instance)
         await _remember(job, kit)
@@ -32,11 +35,29 @@ async def play(job: Job, kit: Kit) -> Job:
     return job
 
 
+async def _salvaged(job: Job, kit: Kit) -> Job:
+    """Once, and for two minutes at most: a machine that does not answer has nothing left to give."""
+    if worth_salvaging(job) is None:
+        return job
+    await kit.note("salvaging")
+    try:
+        async with asyncio.timeout(_salvage_seconds(kit)), at_host(job, kit) as host:
+            await salvage(job, kit, host)
+    except (Fault, TimeoutError) as error:
+        log.info("salvage-ended", job=job.id, why=getattr(error, "code", "timeout"))
+    return await kit.journal.save(salvaged(kit.journal.latest))
+
+
+def _salvage_seconds(kit: Kit) -> float:
+    return max(OWN_SLOWNESS, kit.pace.seconds(MOST))
+
+
 async def _returned(job: Job, kit: Kit, instance: InstanceId) -> Job:
     """The job, once `instance` is read to be gone, or condemned."""
     await kit.note("returning")
     while not await _gone(kit, instance):
-        if (kit.now() - (job.measured_until or kit.now())).total_seconds() > kit.pace.seconds(PATIENCE):
+        patience = kit.pace.seconds(PATIENCE) + (_salvage_seconds(kit) if job.machine and job.machine.salvaged else 0)
+        if (kit.now() - (job.measured_until or kit.now())).total_seconds() > patience:
             log.error("machine-condemned", job=job.id, instance=instance)
             return replace(job, condemned=(*job.condemned, instance))
         await asyncio.sleep(kit.pace.seconds(EVERY))
@@ -90,6 +111,7 @@ def _without(job: Job, kit: Kit) -> Job:
     cost = rental_cost(job.machine, job.measured_until or kit.now(), kit.pace.factor)
     rental = Rental(
         instance=job.machine.instance, machine=job.machine.machine, cost=cost, host=job.machine.host,
-        ended=job.measured_until or kit.now(), useful=not failed
+        ended=job.measured_until or kit.now(), useful=not failed,
+        kept=kept_cost(job.machine, job.mirror, kit.pace.factor),
     )  # fmt: skip
     return replace(job, machine=None, measured_until=None, rentals=(*job.rentals, rental))

@@ -6,7 +6,8 @@ from datetime import datetime
 
 import structlog
 
-from pipeline.domain.faults import HostFault, HostSilent, OperatorFault
+from pipeline.domain.events import Resumed
+from pipeline.domain.faults import HostFault, OperatorFault
 from pipeline.domain.job import Ending, Job
 from pipeline.domain.progress import Course, Progress
 from pipeline.domain.stage import End, Wish
@@ -14,7 +15,8 @@ from pipeline.domain.stall import Promise, Sign, noted, slow, stalled
 from pipeline.flow.deadlines import minded
 from pipeline.flow.history import CLEAR, learn
 from pipeline.flow.kit import Kit, sample_seconds
-from pipeline.flow.stages.common import at_host, awake
+from pipeline.flow.mirror import mirroring, record
+from pipeline.flow.stages.common import at_host, awake, machine_of
 from pipeline.flow.stages.watching import Watch, caught_up
 from pipeline.ports import Host
 from pipeline.trainers import aitoolkit
@@ -34,17 +36,34 @@ async def play(job: Job, kit: Kit) -> Job:
         answer = await host.run(aitoolkit.start(job.id, kit.house.toolkit))
         if answer.code:
             raise HostFault("trainer-not-started", rc=answer.code)
-        if not job.reached_train:
-            job = await kit.journal.save(replace(job, reached_train=True))
+        if not machine_of(job).training:
+            machine = replace(machine_of(job), training=True)
+            job = await kit.journal.save(replace(job, reached_train=True, machine=machine))
         watch = Watch(heard_at=kit.now())
-        while not await _look(job, kit, host, watch):
-            job = await minded(job, kit)
-            if job.wish is Wish.STOP:
-                return await _stop(job, kit, host, watch)
-            await asyncio.sleep(kit.pace.seconds(EVERY))
+        async with mirroring(kit, host, watch.began) as home:
+            while not (over := await _look(job, kit, host, watch)) and job.wish is not Wish.STOP:
+                job = await _told_of_resume(await record(job, kit, home), kit, watch)
+                job = await minded(job, kit)
+                await asyncio.sleep(kit.pace.seconds(EVERY))
+        job = await record(job, kit, home)
+        if not over:
+            return await _stop(job, kit, host, watch)
     if watch.seconds_per_step:
         await learn(job, kit, step=watch.seconds_per_step)
     return job
+
+
+async def _told_of_resume(job: Job, kit: Kit, watch: Watch) -> Job:
+    """Tell, once for each machine, where it went on. Elsewhere than where a checkpoint was laid is worth an alarm."""
+    laid = machine_of(job).laid
+    if not laid or watch.first is None:
+        return job
+    told = Resumed(step=watch.resumed, laid=laid, state=watch.state_kept, attempt=job.attempt)
+    if any(isinstance(news.event, Resumed) and news.event.attempt == job.attempt for news in job.news):
+        return job
+    if told.step != laid:
+        log.error("checkpoint-ignored", job=job.id, laid=laid, step=told.step)
+    return await kit.journal.save(job.telling(kit.now(), told))
 
 
 async def _look(job: Job, kit: Kit, host: Host, watch: Watch) -> bool:
@@ -122,6 +141,7 @@ async def _stop(job: Job, kit: Kit, host: Host, watch: Watch) -> Job:
             await host.run(aitoolkit.interrupt(job.id))  # where no new set came, what was saved before must do
             asked = True
         if waited > kit.pace.seconds(2 * STOP_PATIENCE):
-            raise HostSilent("trainer-will-not-stop")
+            log.warning("trainer-will-not-stop", job=job.id)
+            return job  # what it saved is taken as it lies, and the machine with it
         await asyncio.sleep(kit.pace.seconds(1.0))
     return job

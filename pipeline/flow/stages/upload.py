@@ -1,15 +1,24 @@
-"""UPLOAD: the word to start fetching the base, then pictures and config, each whole by sha256."""
+"""UPLOAD: the word to start fetching the base, then pictures, config, and a checkpoint to go on from if there is one.
+
+Each is whole by sha256.
+"""
 
 from dataclasses import replace
 from pathlib import Path
 
+import structlog
+
+from pipeline.domain.checkpoint import Checkpoint, newest
 from pipeline.domain.faults import HostFault
 from pipeline.domain.job import Job
 from pipeline.flow.kit import Kit
+from pipeline.flow.mirror import WEIGHTS
 from pipeline.flow.stages.common import at_host, lease_of, machine_of
 from pipeline.ports import Host, RemoteFile
-from pipeline.trainers import aitoolkit, box, fetching
+from pipeline.trainers import aitoolkit, box, fetching, saves
 from pipeline.trainers.bases import base
+
+log = structlog.get_logger()
 
 
 async def play(job: Job, kit: Kit) -> Job:
@@ -35,9 +44,38 @@ async def play(job: Job, kit: Kit) -> Job:
             answer = await host.run(command)
             if answer.code:
                 raise HostFault("box-command-failed", command=command.name, rc=answer.code)
-    if crashed:  # all is there already, and what it saved since
-        return job
-    return replace(job, machine=replace(machine, loaded_gb=machine.loaded_gb + job.pack.size / 1e9))
+        if crashed:  # all is there already, and what it saved since
+            return job
+        laid = await _laid(job, kit, host)
+    sent = job.pack.size + (laid.size if laid else 0)
+    loaded = machine.loaded_gb + sent / 1e9
+    return replace(job, machine=replace(machine, loaded_gb=loaded, laid=laid.step if laid else 0))
+
+
+async def _laid(job: Job, kit: Kit, host: Host) -> Checkpoint | None:
+    """Lay exactly one checkpoint down, the newest at home, where the trainer goes on from it. None: there is none."""
+    sets, there = kit.spool.sets(job.id), f"{box.folder(job.id)}/{saves.STAGED}"
+    last = newest(tuple(each for each in job.mirror if (sets / each.sha256 / WEIGHTS).exists()))
+    if last is None:
+        return None
+    state = await _safe_state(job, kit, sets / last.sha256) if last.optimizer else None
+    await host.put(sets / last.sha256 / WEIGHTS, f"{there}/{WEIGHTS}")
+    if state is not None:
+        await host.put(state, f"{there}/{saves.OPTIMIZER}")
+    answer = await host.run(saves.lay(job.id, last.step, optimizer=state is not None))
+    if answer.code or box.numbers(answer.out).get("laid") != last.step:
+        raise HostFault("box-command-failed", command="lay", rc=answer.code)
+    return last
+
+
+async def _safe_state(job: Job, kit: Kit, folder: Path) -> Path | None:
+    """The optimizer's state, looked at and written anew; None where it is not to be trusted: weights alone resume."""
+    try:
+        await kit.workshop.optimizer(folder / saves.OPTIMIZER, folder / "laid.pt")
+    except HostFault as fault:
+        log.warning("optimizer-dropped", job=job.id, **fault.facts)
+        return None
+    return folder / "laid.pt"
 
 
 async def _trust(kit: Kit, host: Host, job: Job) -> None:

@@ -13,7 +13,18 @@ from pipeline.flow.stages.common import lease_of
 from pipeline.ports import Host
 from pipeline.trainers import aitoolkit
 from pipeline.trainers.box import Command
-from pipeline.trainers.log import OptimizerSaved, Phase, Reader, Reading, Saved, Step, Stopped, Trouble
+from pipeline.trainers.log import (
+    OptimizerResumed,
+    OptimizerSaved,
+    Phase,
+    Reader,
+    Reading,
+    Resumed,
+    Saved,
+    Step,
+    Stopped,
+    Trouble,
+)
 from pipeline.trainers.verdict import unsaid, worse
 
 log = structlog.get_logger()
@@ -42,6 +53,8 @@ class Watch:
     pictures: int = 0  # samples drawn since the last look
     drawing: tuple[int, int] = (0, 0)  # of the round in hand
     complete_sets: int = 0
+    resumed: int = 0  # the step of the checkpoint it went on from
+    state_kept: bool = False  # the optimizer went on as well
     tail: bytes = b""
     first: tuple[datetime, int] | None = None  # when we first saw a step, and which
     latest: tuple[datetime, int] | None = None
@@ -52,6 +65,16 @@ class Watch:
         if self.first is None or self.latest is None:
             return None
         return (self.latest[0] - self.first[0]).total_seconds() / (self.latest[1] - self.first[1])
+
+    def began(self) -> datetime | None:
+        """When we first saw it train."""
+        return self.first[0] if self.first else None
+
+    def went_on(self, reading: Resumed | OptimizerResumed) -> None:
+        if isinstance(reading, Resumed):
+            self.resumed, self.state_kept = reading.step, False
+        else:
+            self.state_kept = reading.kept
 
     def clocked(self, now: datetime) -> None:
         if self.progress is None or self.progress.unit != "step":
@@ -151,6 +174,8 @@ def _fold(job: Job, watch: Watch, readings: list[Reading], kit: Kit) -> None:
                 watch.complete_sets += 1
             case Trouble(code):
                 watch.troubled(code)
+            case Resumed() | OptimizerResumed():
+                watch.went_on(reading)
             case Stopped():
                 watch.stopped = True
 

@@ -1,0 +1,50 @@
+"""Salvage: before a machine that failed is given back, what can be saved of it comes home. Best effort, and short."""
+
+from dataclasses import replace
+from typing import Final
+
+import structlog
+
+from pipeline.domain.checkpoint import repeats
+from pipeline.domain.faults import Fault
+from pipeline.domain.job import Job, Machine
+from pipeline.domain.stage import End
+from pipeline.flow.kit import Kit
+from pipeline.flow.mirror import Homeward, newest_set, record
+from pipeline.ports import Host
+from pipeline.trainers import saves
+from pipeline.trainers.log import tail
+
+log = structlog.get_logger()
+MOST: Final = 120.0  # seconds
+
+
+def worth_salvaging(job: Job) -> Machine | None:
+    """The machine that trained and will be left without its model, unless that was done before."""
+    machine = job.machine
+    if machine is None or machine.salvaged or not machine.training or job.artifact is not None:
+        return None
+    return machine
+
+
+async def salvage(job: Job, kit: Kit, host: Host) -> Job:
+    """Bring the log's end and the exit code; then the newest whole checkpoint, unless nobody wants or believes it."""
+    code, log_tail = saves.read_last_words((await host.run(saves.last_words(job.id))).out)
+    (kit.spool.job(job.id) / f"run-{job.attempt}.log").write_bytes(log_tail)
+    log.info("salvaged-log", job=job.id, rc=code, tail=tail(log_tail))
+    unwanted = job.ending is not None and job.ending.end is End.CANCELLED
+    if unwanted or job.machine is None or not job.machine.believed:
+        return job
+    try:
+        fresh = await newest_set(kit, host, None, ask=False)
+    except Fault as fault:
+        log.info("nothing-salvaged", job=job.id, code=fault.code)
+        return job
+    if fresh is None or repeats(job.mirror, fresh):
+        return job
+    return await record(job, kit, Homeward(fresh=fresh))
+
+
+def salvaged(job: Job) -> Job:
+    """It is not tried again, however often the machine has to be asked to go."""
+    return replace(job, machine=replace(job.machine, salvaged=True)) if job.machine else job
