@@ -1,6 +1,7 @@
 """A web server on loopback with somebody to listen to it: what the pages' tests knock at."""
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -93,7 +94,7 @@ class House:
     async def arriving(self) -> None:
         """Wait until a part of a file is here."""
         async with asyncio.timeout(10):
-            while not sum(file.stat().st_size for file in self.on_disk):  # noqa: ASYNC110  # as above
+            while not any(map(self.inbox.here, await self.inbox.waiting(ANN))):  # noqa: ASYNC110  # as above
                 await asyncio.sleep(0.01)
 
     async def emptied(self) -> None:
@@ -104,7 +105,8 @@ class House:
 
     @property
     def on_disk(self) -> list[Path]:
-        return sorted(file for file in self.folder.joinpath("inbox").rglob("*") if file.is_file())
+        walk = os.walk(self.folder / "inbox")  # which does not mind what is removed under its feet
+        return sorted(Path(folder, name) for folder, _, names in walk for name in names)
 
 
 @dataclass
