@@ -1,5 +1,6 @@
 """A Bot API in this process: aiogram's own client and models, and answers that a test lays out. No socket."""
 
+import asyncio
 import json
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator
@@ -20,9 +21,10 @@ class Line(BaseSession):
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls: list[TelegramMethod[Any]] = []
+        self.calls: list[Any] = []  # methods of aiogram's
         self.laid: defaultdict[str, deque[tuple[int, dict[str, Any]] | Exception]] = defaultdict(deque)
         self.files: dict[str, bytes | Exception] = {}  # by file_path
+        self.slow: dict[str, float] = {}  # seconds before a file begins to come
         self.asked: list[str] = []  # addresses of files
         self._numbers = 100
 
@@ -46,7 +48,7 @@ class Line(BaseSession):
         status, body = answer
         return self.check_response(bot, method, status, json.dumps(body)).result
 
-    async def stream_content(  # type: ignore[override]  # a generator is what aiogram means, too
+    async def stream_content(
         self,
         url: str,
         headers: Any = None,
@@ -55,6 +57,7 @@ class Line(BaseSession):
         raise_for_status: bool = True,
     ) -> AsyncGenerator[bytes, None]:
         self.asked.append(url)
+        await asyncio.sleep(self.slow.get(url.rpartition("/")[2], 0.0))
         found = self.files[url.rpartition("/")[2]]
         if isinstance(found, Exception):
             raise found
