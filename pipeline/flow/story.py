@@ -80,7 +80,9 @@ def heed(job: Job, now: datetime) -> Job | None:
         return job.leaving(now, Ending(End.CANCELLED))
     if job.stage in {Stage.TRAIN, Stage.COLLECT}:
         return None  # there may be something to keep
-    return job.at(Stage.COLLECT) if job.settled else job.leaving(now, Ending(End.STOPPED))
+    if job.settled:
+        return job.at(Stage.COLLECT).telling(now, StageReached(stage=Stage.COLLECT, attempt=job.attempt))
+    return job.leaving(now, Ending(End.STOPPED))
 
 
 def forward(job: Job, now: datetime) -> Job:

@@ -108,7 +108,7 @@ class World:
     blips: int = 0  # so many logins fail while training
     get_seconds: float = 0.0  # a file takes to come home
     hostile_state: bool = False  # an optimizer.pt names posix.system
-    dies_at_call: int = 0  # the process dies before the n-th call to a box that trains
+    dies_at_call: int = 0  # the process dies before the n-th call to a box that trains, its polls not counted
     calls: int = 0
     publish_down: int = 0
     credit_usd: float = 25.0
@@ -339,13 +339,13 @@ class Box:
     rented: Rented
     host_key: str = "ssh-ed25519 AAAA box"
 
-    def there(self) -> None:
+    def there(self, *, counted: bool = True) -> None:
         """Raise HostSilent when the machine is gone, ProcessDied when the test wants it here."""
         run = self.rented.run
         trains = self.rented.started is not None and run is not None
         if self.rented.destroyed is not None or (trains and run is not None and run.gone(self._elapsed())):
             raise HostSilent("ssh-unreachable")
-        if trains:
+        if trains and counted:
             self.world.calls += 1
             if self.world.calls == self.world.dies_at_call:
                 raise ProcessDied
@@ -362,7 +362,7 @@ class Box:
         return Answer(0, reply(command) if reply else b"")
 
     async def ask(self, program: Command, *question: int) -> bytes:
-        self.there()
+        self.there(counted=False)
         assert program.name == "poll"
         return self._run.poll(_job(program), question[0], self._elapsed(), question[1])
 
