@@ -31,6 +31,7 @@ SHORT: Final = "steps=60 rank=1 samples=0"  # the least work that is a whole tra
 
 
 Scenario = Callable[["Scene"], Coroutine[Any, Any, None]]
+Test = Callable[[pytest.TempPathFactory], None]
 
 
 class Nursery:
@@ -183,9 +184,12 @@ def pictures(number: int = 10, first: int = 1) -> list[bytes]:
 
 
 @asynccontextmanager
-async def scene(folder: Path, *, local: Path | None = None, **env: str) -> AsyncIterator[Scene]:
-    """A fake Telegram, and bots to be started. At the end nobody may have gone beyond a limit of Telegram's."""
-    async with TelegramServer(local=local).open() as server:
+async def scene(folder: Path, *, local: str = "", **env: str) -> AsyncIterator[Scene]:
+    """A fake Telegram, and bots to be started. At the end nobody may have gone beyond a limit of Telegram's.
+
+    `local`: the name of a folder, for a Bot API server in local mode.
+    """
+    async with TelegramServer(local=folder / local if local else None).open() as server:
         one = Scene(server, folder, env)
         try:
             yield one
@@ -210,20 +214,32 @@ def play(folder: Path, scenario: Scenario, **how: Any) -> None:
 
 
 class Evening:
-    """Scenes of different people, played side by side by one bot: each is a test of its own, all take as long as one.
+    """Scenes of different people, played side by side: each is a test of its own, all take as long as the longest.
 
-    A chat may be written to once a second, so what waits there costs nothing here. Each scene has its own people.
+    A chat may be written to once a second and a training has its length, so most of a scene is waiting, which costs
+    nothing here. Scenes of `scene` share one bot, each with its own people; one of `alone` has a Telegram for itself.
     """
 
     def __init__(self) -> None:
-        self._scenes: dict[str, Scenario] = {}
+        self._together: dict[str, Scenario] = {}
+        self._alone: dict[str, tuple[Scenario, dict[str, str]]] = {}
         self._ended: dict[str, BaseException | None] = {}
 
-    def scene(self, scenario: Scenario) -> Callable[[pytest.TempPathFactory], None]:
-        """Turn `scenario` into a test."""
-        name = scenario.__name__
-        self._scenes[name] = scenario
+    def scene(self, scenario: Scenario) -> Test:
+        """Turn `scenario` into a test; its bot runs already."""
+        self._together[scenario.__name__] = scenario
+        return self._test(scenario.__name__)
 
+    def alone(self, **env: str) -> Callable[[Scenario], Test]:
+        """Turn a scenario into a test that starts its bots itself."""
+
+        def turned(scenario: Scenario) -> Test:
+            self._alone[scenario.__name__] = scenario, env
+            return self._test(scenario.__name__)
+
+        return turned
+
+    def _test(self, name: str) -> Test:
         def test(tmp_path_factory: pytest.TempPathFactory) -> None:
             if not self._ended:
                 asyncio.run(self._played(tmp_path_factory.mktemp("evening")))
@@ -234,23 +250,38 @@ class Evening:
         return test
 
     async def _played(self, folder: Path) -> None:
-        """Play all of them; an error ends its own scene only."""
+        async with asyncio.TaskGroup() as group:
+            for name, (scenario, env) in self._alone.items():
+                group.create_task(self._judged(name, self._by_itself(scenario, folder / name[:40], env)))
+            if self._together:
+                await self._shared(folder)
+
+    async def _by_itself(self, scenario: Scenario, folder: Path, env: Mapping[str, str]) -> None:
+        folder.mkdir()
+        async with scene(folder, **env) as one:
+            await scenario(one)
+
+    async def _shared(self, folder: Path) -> None:
+        """All scenes that share a bot. Its own sins are everybody's."""
         async with scene(folder) as one:
             await one.starts()
-
-            async def played(name: str, scenario: Scenario) -> None:
-                try:
-                    await scenario(one)
-                except Exception as error:  # noqa: BLE001  # raised again by its own test
-                    one.explain(error)
-                    self._ended[name] = error
-                else:
-                    self._ended[name] = None
-
             async with asyncio.TaskGroup() as group:
-                for name, scenario in self._scenes.items():
-                    group.create_task(played(name, scenario))
+                for name, scenario in self._together.items():
+                    group.create_task(self._judged(name, scenario(one), one))
             await one.bots[0].ends()
+
+    async def _judged(self, name: str, scene: Coroutine[Any, Any, None], one: Scene | None = None) -> None:
+        """An error ends its own scene only, and is raised by its own test."""
+        self._ended[name] = None
+        try:
+            await scene
+        except Exception as error:  # noqa: BLE001  # whatever it is
+            if one is not None:
+                one.explain(error)
+            self._ended[name] = error
+
+
+night = Evening()  # of several files: whatever needs a bot of its own
 
 
 def webhook() -> dict[str, str]:

@@ -9,9 +9,9 @@ evening = Evening()
 async def test_from_an_album_and_a_zip_to_a_model_in_one_chat(one: Scene) -> None:
     ann = one.somebody()
     await ann.starts()
-    await ann.album(pictures(10))
-    counted = await ann.until("10 pictures")
-    await ann.says(f"/train ohwx {SHORT}", zip=one.zip(4))
+    await ann.album(pictures(3))
+    counted = await ann.until("3 pictures")
+    await ann.says(f"/train ohwx {SHORT}", zip=one.zip(11))
     quote = await ann.until(lambda seen: "Start" in seen.labels)
     assert "14 pictures" in quote.text
     assert quote.id > counted.id

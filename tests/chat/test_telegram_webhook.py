@@ -5,43 +5,40 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.chat.telegram_scene import PUBLIC, SECRET, Scene, play, webhook
+from tests.chat.telegram_scene import PUBLIC, SECRET, Scene, night, play, webhook
 
 
-def test_a_webhook_hears_what_has_the_secret_and_what_came_while_it_was_down(tmp_path: Path) -> None:
-    env = webhook()
-
-    async def scenario(one: Scene) -> None:
-        server, feed = one.server, one.server.feed
-        feed.proxy[PUBLIC] = f"http://{env['WEB_BIND']}"
-        ann, bob = one.somebody(), one.somebody()
-        first = await one.starts()
-        await server.until(lambda: feed.hook, 40)
-        assert feed.hook is not None
-        assert feed.hook.secret == env["TELEGRAM_WEBHOOK_SECRET"]
-        assert feed.hook.url.startswith(PUBLIC)
-        await ann.says("/help")
-        await ann.until("/train", 40)
-        update = {"update_id": 999, "message": {**ann.sees()[0].message.wire, "message_id": 4242, "text": "/balance"}}
-        async with aiohttp.ClientSession() as client:
-            for secret in ("", "another-secret-of-this-length"):
-                assert await feed.deliver(client, update, secret) in {401, 403, 404}
-        await server.until(lambda: not feed.pending, 40)
-        await first.ends(5)
-        await bob.says("/balance")
-        await server.until(lambda: any(status != 200 for _, status in feed.pushes), 40)
-        await one.starts()
-        await bob.until("Available", 40)
-        await server.until(lambda: not feed.pending, 40)
-        feed.again(feed.delivered[-1])  # its 200 was lost on the way
-        await server.until(lambda: not feed.pending, 40)
-        await bob.says("/help")
-        await bob.until("/train", 40)
-        assert sum("Available" in seen.text for seen in bob.heard) == 1
-        assert len(ann.heard) == 1
-        await one.bots[-1].ends(5)
-
-    play(tmp_path, scenario, **env)
+@night.alone()
+async def test_a_webhook_hears_what_has_the_secret_and_what_came_while_it_was_down(one: Scene) -> None:
+    server, feed = one.server, one.server.feed
+    env = one.env = webhook()
+    feed.proxy[PUBLIC] = f"http://{env['WEB_BIND']}"
+    ann, bob = one.somebody(), one.somebody()
+    first = await one.starts()
+    await server.until(lambda: feed.hook, 40)
+    assert feed.hook is not None
+    assert feed.hook.secret == env["TELEGRAM_WEBHOOK_SECRET"]
+    assert feed.hook.url.startswith(PUBLIC)
+    await ann.says("/help")
+    await ann.until("/train", 40)
+    update = {"update_id": 999, "message": {**ann.sees()[0].message.wire, "message_id": 4242, "text": "/balance"}}
+    async with aiohttp.ClientSession() as client:
+        for secret in ("", "another-secret-of-this-length"):
+            assert await feed.deliver(client, update, secret) in {401, 403, 404}
+    await server.until(lambda: not feed.pending, 40)
+    await first.ends(5)
+    await bob.says("/balance")
+    await server.until(lambda: any(status != 200 for _, status in feed.pushes), 40)
+    await one.starts()
+    await bob.until("Available", 40)
+    await server.until(lambda: not feed.pending, 40)
+    feed.again(feed.delivered[-1])  # its 200 was lost on the way
+    await server.until(lambda: not feed.pending, 40)
+    await bob.says("/help")
+    await bob.until("/train", 40)
+    assert sum("Available" in seen.text for seen in bob.heard) == 1
+    assert len(ann.heard) == 1
+    await one.bots[-1].ends(5)
 
 
 @pytest.mark.parametrize(
