@@ -86,6 +86,7 @@ PARK: Final = (  # GPU, how many in the machine, grade, how many such machines
     ("RTX 3090", 4, FAIR, 1), ("RTX 4090", 8, FAIR, 1), ("A100 SXM4", 8, FAIR, 1), ("A100 PCIE", 1, FAIR, 1),
     ("L40S", 2, FAIR, 1), ("RTX A6000", 2, FAIR, 1), ("L4", 1, FAIR, 1), ("RTX 3060", 1, FAIR, 1),
     ("RTX 3090", 1, POOR, 2), ("RTX 4090", 1, POOR, 2), ("Tesla V100", 1, POOR, 1),
+    ("RTX A6000", 1, GOOD, 3),  # for bases of 48 GB
 )  # fmt: skip
 
 PLACES: Final = (
