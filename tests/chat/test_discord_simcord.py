@@ -419,6 +419,19 @@ def test_what_was_acknowledged_and_not_answered_is_answered_by_the_next_process(
     run(tmp_path, story)
 
 
+def test_what_was_answered_but_not_noted_is_not_answered_again(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        town.store.stuck = True
+        await quoted(town.person())
+        town.store.stuck = False
+        await town.restart()
+        await town.catches_up()
+        assert len(town.heard) == 1
+        assert await Inbox(town.store).left(town.clock.now()) == []
+
+    run(tmp_path, story)
+
+
 def test_after_a_long_fall_the_answer_comes_by_direct_message(tmp_path: Path) -> None:
     async def story(town: Town) -> None:
         ann = town.person()

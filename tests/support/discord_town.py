@@ -58,6 +58,16 @@ class Clerk(Office):
         return await super().add(account, source)
 
 
+class Shelf(MemoryStore):
+    """`stuck`: the process dies before it takes anything away."""
+
+    stuck = False
+
+    async def delete(self, coll: str, key: str) -> None:
+        if not self.stuck:
+            await super().delete(coll, key)
+
+
 @dataclass
 class Clock:
     """Stands still unless told."""
@@ -72,7 +82,7 @@ class Town:
     """One server with one channel, and the bot. `restart` is another process on the same store."""
 
     def __init__(self, folder: Path) -> None:
-        self.office, self.store, self.clock = Clerk(), MemoryStore(), Clock()
+        self.office, self.store, self.clock = Clerk(), Shelf(), Clock()
         self.grounds = Grounds(
             store=self.store, folder=folder, clock=self.clock, words=Words, office=self.office,
         )  # fmt: skip

@@ -69,10 +69,12 @@ class Ear:
             log.info("discord-again", interaction=remark.id, tries=remark.tries)
             pressed = Spot.read(MessageId(remark.message)) if remark.message else None
             hidden = Place.read(remark.chat).shared
+            reply = Reply(revived(self._client, remark), hidden=hidden, pressed=pressed, age=age)
             with self._visit():
-                await self._answered(
-                    remark, Reply(revived(self._client, remark), hidden=hidden, pressed=pressed, age=age)
-                )
+                if await reply.kept():
+                    await self._forget(remark)
+                else:
+                    await self._answered(remark, reply)
 
     async def drain(self) -> None:
         """Take nothing more; wait a little for what is in hand. What is left then is answered by the next process."""

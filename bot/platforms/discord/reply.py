@@ -11,7 +11,8 @@ from bot.platforms.discord.face import Face
 from bot.platforms.discord.inbox import Remark
 from bot.platforms.discord.where import Place, Spot
 
-GONE: Final = frozenset({10008, 10015, 50027})  # dismissed, or the token is too old: others will do
+UNKNOWN_MESSAGE: Final = 10008
+GONE: Final = frozenset({UNKNOWN_MESSAGE, 10015, 50027})  # dismissed, or the token is too old: others will do
 LIFE: Final = 15 * 60 - 10.0  # seconds of an interaction's token, less a few
 UNAUTHORIZED, LARGE, TOO_LARGE = 401, 413, 40005
 
@@ -32,6 +33,15 @@ class Reply:
         self._first: Spot | None = pressed  # the message its response is
         self._thinking = pressed is None  # a response is promised and not there yet
         self._following: set[int] = set()
+
+    async def kept(self) -> bool:
+        """Whether the promised answer is there already: Discord knows, where a process died before it could note it."""
+        if self._dead or not self._thinking:
+            return False
+        try:
+            return not (await self._interaction.original_response()).flags.loading
+        except discord.HTTPException as error:
+            return error.code == UNKNOWN_MESSAGE  # it was there, and was taken away
 
     async def show(self, face: Face, over: Spot | None) -> Spot:
         """Show `face`, over `over` if that is a message of this answer. Raises Expired."""
