@@ -118,7 +118,7 @@ function work() {
       work();
     });
   }
-  document.documentElement.toggleAttribute("aria-busy", working > 0);
+  $("list").setAttribute("aria-busy", String(working > 0));
   telegram.keep(working > 0);
   keepAwake(working > 0);
   draw();
@@ -175,6 +175,7 @@ function finished() {
   link.hidden = !back && !telegram.inside;
   if (back) link.href = back;
   panel.hidden = false;
+  panel.scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
   tell(panel.querySelector("h2").textContent);
 }
 
