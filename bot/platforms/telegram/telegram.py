@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
+from aiogram.client.session.base import BaseSession
 from aiogram.methods import DeleteWebhook
 from pydantic import ValidationError
 
@@ -54,8 +55,9 @@ class Telegram:
 
     name = "telegram"
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    def __init__(self, config: Config, session: BaseSession | None = None) -> None:
+        """`session`: another line to Telegram than aiogram's own."""
+        self._config, self._session = config, session
         self._gate = Gate()
         self._mouth: Mouth | None = None
         self._opened = asyncio.Event()
@@ -66,7 +68,7 @@ class Telegram:
     async def run(self, hear: Hear, grounds: Grounds) -> None:
         """Ear.run: take updates in until cancelled, then let what is in hand be answered."""
         memory, refusal = Memory(grounds.store), list[Refused]()
-        wire = Wire(self._config.token, self._config.api_url, self._config.local_dir)
+        wire = Wire(self._config.token, self._config.api_url, self._config.local_dir, self._session)
         try:
             me = await _introduced(wire)
             self._mouth = mouth = Mouth(wire, self._gate, Rhythm(self._config.pace), memory, me)

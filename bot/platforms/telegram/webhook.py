@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final
 
 import structlog
@@ -46,7 +46,7 @@ async def serve(wire: Wire, take: Take, mount: Mount, public_url: str, secret: s
     await asyncio.Event().wait()
 
 
-def handler(take: Take, secret: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+def handler(take: Take, secret: str) -> Callable[[web.Request], Coroutine[Any, Any, web.Response]]:
     """What answers Telegram: 401 to a stranger, 503 when we could not store it (it comes again), else 200."""
 
     async def taken(request: web.Request) -> web.Response:
