@@ -116,7 +116,7 @@ class Ear:
         except Fault as fault:
             await self._regret(address, fault)
         else:
-            await self._hear(_said(remark, address, files))
+            await self._hear(said_of(remark, files))
         await self._forget(remark)
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
@@ -186,10 +186,11 @@ async def _deferred(interaction: discord.Interaction[Any], *, hidden: bool, thin
     return True
 
 
-def _said(remark: Remark, address: Address, files: tuple[Path, ...]) -> Said:
+def said_of(remark: Remark, files: tuple[Path, ...]) -> Said:
+    """`remark` for the desk, its `files` at home."""
     return Said(
         identity=Identity(f"{NAME}:{remark.user}"),
-        address=address,
+        address=Address(NAME, remark.chat, remark.locale),
         text=remark.text,
         attachments=files,
         pressed=remark.pressed,
