@@ -21,7 +21,7 @@ from pipeline.domain.checkpoint import Checkpoint, Mirror, added, newest, of_oth
 from pipeline.domain.events import StageReached
 from pipeline.domain.faults import Fault, HostFault
 from pipeline.domain.ids import MachineId, Sha256
-from pipeline.domain.job import Job, Machine
+from pipeline.domain.job import Job
 from pipeline.domain.stage import Stage
 from pipeline.flow.kit import Kit
 from pipeline.ports import Demand, Host
@@ -37,7 +37,8 @@ TRIES: Final = 3  # while new saves overtake the one on its way
 ROOM: Final = 1.1  # of the size a LoRA of this base and rank must have
 SLACK: Final = 2**20  # bytes beside it: the header
 STATE: Final = 3  # an optimizer's size, in LoRA files, at most
-USELESS: Final = frozenset({"weights-zero", "weights-nan"})  # nothing was learned: more time makes nothing of it
+LIES: Final = frozenset({"weights-zero", "weights-step", "trainer-repeats"})  # steps that were told and not trained
+USELESS: Final = LIES | {"weights-nan"}  # more time makes nothing of it
 COMING: Final = ".coming"  # the folder of the one on its way: a try that was cut off goes on where it ended
 RAW: Final = "weights.raw"
 WEIGHTS: Final = "weights.safetensors"
@@ -78,8 +79,8 @@ async def record(job: Job, kit: Kit, home: Homeward) -> Job:
     machine = job.machine
     if fresh is not None and machine is not None:
         if repeats(job.mirror, fresh):
-            await _disbelieve(job, kit, machine)
-            raise HostFault("trainer-repeats", step=fresh.step)
+            home.useless = HostFault("trainer-repeats", step=fresh.step)
+            return await record(job, kit, home)
         sent = machine.sent_gb + fresh.size * (2 if fresh.optimizer else 1) / 1e9
         job = await kit.journal.save(
             replace(job, mirror=added(job.mirror, fresh), machine=replace(machine, sent_gb=sent))
@@ -87,14 +88,17 @@ async def record(job: Job, kit: Kit, home: Homeward) -> Job:
         log.info("mirrored", job=job.id, step=fresh.step)
         await asyncio.to_thread(_tidy, kit.spool.sets(job.id), job)
     if home.useless is not None:
+        await judged(job, kit, home.useless)
         raise home.useless
     return job
 
 
-async def _disbelieve(job: Job, kit: Kit, machine: Machine) -> None:
-    """Nothing of this machine counts, past or to come."""
-    doubted = replace(machine, believed=False)
-    await kit.journal.save(replace(job, mirror=of_others(job.mirror, machine.machine), machine=doubted))
+async def judged(job: Job, kit: Kit, fault: HostFault) -> None:
+    """Where `fault` is a lie about training, nothing of this machine counts any more, past or to come."""
+    machine = job.machine
+    if machine is not None and fault.code in LIES:
+        doubted = replace(machine, believed=False)
+        await kit.journal.save(replace(job, mirror=of_others(job.mirror, machine.machine), machine=doubted))
 
 
 async def _mirror(kit: Kit, host: Host, began: Began, home: Homeward) -> None:
@@ -201,7 +205,8 @@ async def _proved(
     proof = await kit.workshop.prove(raw, demand(job, step), coming / WEIGHTS)
     raw.unlink()
     if proof.step != step:
-        raise HostFault("weights-step", told=proof.step, named=step)
+        again = any(each.ups == proof.ups for each in job.mirror)
+        raise HostFault("trainer-repeats" if again else "weights-step", told=proof.step, named=step)
     await asyncio.to_thread(_named, coming, kit.spool.sets(job.id) / proof.sha256)
     own, machine = _own(job), job.machine.machine if job.machine else MachineId("")
     return Checkpoint(

@@ -20,7 +20,7 @@ from pipeline.domain.job import Artifact, Ending, Job
 from pipeline.domain.stage import End, Wish
 from pipeline.flow.journal import load_progress
 from pipeline.flow.kit import Kit
-from pipeline.flow.mirror import WEIGHTS, Homeward, final_weights, record
+from pipeline.flow.mirror import WEIGHTS, Homeward, final_weights, judged, record
 from pipeline.flow.stages.common import at_host, awake
 from pipeline.ports import Host
 from pipeline.trainers import saves
@@ -93,7 +93,11 @@ async def _weights(job: Job, kit: Kit, host: Host) -> Job:
     last, best = newest(job.mirror), max(made, default=0)
     if not best or (last is not None and last.step >= best):
         return job
-    fresh = await final_weights(job, kit, host, made[best], best)
+    try:
+        fresh = await final_weights(job, kit, host, made[best], best)
+    except HostFault as fault:
+        await judged(job, kit, fault)
+        raise
     return await record(job, kit, Homeward(fresh=fresh))
 
 
