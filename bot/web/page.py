@@ -17,7 +17,8 @@ from pipeline.domain.faults import Fact
 FOLDER: Final = files("bot.web") / "static"
 TYPES: Final[Mapping[str, str]] = {
     "page.css": "text/css", "page.js": "text/javascript", "transfer.js": "text/javascript",
-    "telegram.js": "text/javascript", "mark.svg": "image/svg+xml",
+    "telegram.js": "text/javascript", "said.js": "text/javascript", "drops.js": "text/javascript",
+    "thumbs.js": "text/javascript", "mark.svg": "image/svg+xml",
 }  # fmt: skip
 FOR_EVER: Final = "public, max-age=31536000, immutable"  # the hash of them all is in the address
 SCRIPT: Final = (  # words the script says by itself; their blanks are filled there

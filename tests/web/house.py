@@ -3,8 +3,8 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http.cookies import SimpleCookie
@@ -182,3 +182,20 @@ async def inside(house: House) -> AsyncIterator[Visitor]:
 def late(house: House, **by: float) -> None:
     """Let time pass."""
     house.watch.ahead += timedelta(**by)
+
+
+async def stalling(data: bytes, sent: asyncio.Event | None = None) -> AsyncIterator[bytes]:
+    """A body that breaks off after `data`."""
+    yield data
+    if sent is not None:
+        sent.set()
+    await asyncio.sleep(30)
+
+
+async def ended(asking: Awaitable[object]) -> None:
+    with suppress(aiohttp.ClientError):
+        await asking
+
+
+async def never(_said: Said) -> None:
+    await asyncio.sleep(3600)

@@ -1,23 +1,17 @@
 // The upload page: files are chosen, a few travel at a time, and what becomes of each is shown and said.
 
 import { Line, rest } from "./transfer.js";
+import { dropped } from "./drops.js";
+import { percent, say, size, span, words } from "./said.js";
 import { Telegram } from "./telegram.js";
+import { thumbnail } from "./thumbs.js";
 
 const AT_ONCE = 3; // the server takes four requests of one link
 const PICTURE = Number(document.body.dataset.picture); // bytes
 const PATIENCE = 10; // seconds left that are worth saying
-const THUMBS = 120, THUMB_BYTES = 40 * 1024 * 1024;
 const KINDS = /\.(jpe?g|jpe|jfif|png|webp|hei[cf]|hif|zip)$/i;
 
 const $ = (id) => document.getElementById(id);
-const words = JSON.parse($("words").textContent);
-const language = document.documentElement.lang;
-const say = (key, blanks = {}) => words[key].replace(/\{(\w+)\}/g, (whole, name) => blanks[name] ?? whole);
-const percent = new Intl.NumberFormat(language, { style: "percent" });
-const unit = (value, name) => new Intl.NumberFormat(language, { style: "unit", unit: name, maximumFractionDigits: value < 10 && name !== "second" ? 1 : 0 }).format(value);
-const size = (bytes) => (bytes < 1e6 ? unit(Math.max(1, Math.round(bytes / 1e3)), "kilobyte") : bytes < 1e9 ? unit(bytes / 1e6, "megabyte") : unit(bytes / 1e9, "gigabyte"));
-const span = (seconds) => (seconds < 60 ? unit(Math.ceil(seconds / 5) * 5, "second") : unit(Math.ceil(seconds / 60), "minute"));
-
 const line = new Line();
 const telegram = new Telegram();
 const items = []; // in the order they were chosen
@@ -90,19 +84,6 @@ function refusal(file) {
   if (!KINDS.test(file.name)) return "refused-type";
   if (!file.size) return "refused-empty";
   return !/\.zip$/i.test(file.name) && file.size > PICTURE ? "refused-picture" : "";
-}
-
-/** What was dropped, with all that is in its folders. */
-async function* dropped(transfer) {
-  const entries = [...transfer.items].map((one) => one.webkitGetAsEntry?.()).filter(Boolean);
-  if (!entries.length) yield* transfer.files;
-  for (const entry of entries) yield* within(entry);
-}
-
-async function* within(entry) {
-  if (entry.name.startsWith(".") || entry.name === "__MACOSX") return;
-  if (entry.isFile) yield await new Promise((resolve, reject) => entry.file(resolve, reject));
-  else for (let reader = entry.createReader(), some; (some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject))).length; ) for (const one of some) yield* within(one);
 }
 
 // --- sending
@@ -225,24 +206,8 @@ function row(item) {
   };
   part(".thumb").append((/\.(\w{1,4})$/.exec(item.file.name)?.[1] ?? "").toUpperCase());
   $("list").append(made);
-  if (items.length < THUMBS && item.file.type.startsWith("image/") && item.file.size < THUMB_BYTES) pictures.push({ item, canvas: part("canvas") });
+  thumbnail(item.file, part("canvas"));
   return made;
-}
-
-const pictures = []; // thumbnails to be made, one after the other: phones have little memory
-
-async function paint() {
-  const { item, canvas } = pictures.shift();
-  try {
-    const image = await createImageBitmap(item.file, { resizeWidth: 192, resizeQuality: "medium" });
-    const side = Math.min(image.width, image.height);
-    canvas.getContext("2d").drawImage(image, (image.width - side) / 2, (image.height - side) / 2, side, side, 0, 0, 96, 96);
-    image.close();
-    canvas.parentElement.replaceChildren(canvas);
-    canvas.hidden = false;
-  } catch {
-    // no thumbnail: its ending stands there
-  }
 }
 
 function draw() {
@@ -263,17 +228,9 @@ function show() {
   $("count").textContent = say("summary", { done: wanted.filter((item) => item.state === "received").length, all: wanted.length });
   $("left").textContent = working ? outlook(sent, total) : "";
   document.title = working ? `${percent.format(total ? sent / total : 0)} · ${title}` : title;
-  if (pictures.length && !painting) {
-    painting = true;
-    paint().finally(() => {
-      painting = false;
-      draw();
-    });
-  }
 }
 
 const title = document.title;
-let painting = false;
 
 const here = (item) => (item.state === "received" ? item.file.size : Math.min(item.shown ?? item.sent, item.file.size));
 
