@@ -3,13 +3,14 @@
 import json
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import typer
 
 if TYPE_CHECKING:  # keeps --help quick
-    from bot.books import Trade
+    from bot.books import Books, Trade
     from pipeline.domain.faults import Fault
+    from pipeline.settings import Settings
 
 OK: Final = 0
 FAILED: Final = 1
@@ -24,28 +25,61 @@ CODES: Final = {
 
 def operate(work: Callable[["Trade"], Awaitable[int]], *, quiet: bool = True) -> None:
     """Run `work` on books and market and leave with its exit code. `quiet`: only errors of ours are logged."""
+
+    async def whole(settings: "Settings") -> int:
+        from bot.books import trade  # noqa: PLC0415  # keeps --help quick
+
+        async with trade(settings) as open_trade:
+            return await work(open_trade)
+
+    raise typer.Exit(operated(whole, "vast_api_key", quiet=quiet))
+
+
+def read_only(work: Callable[["Books"], Awaitable[int]]) -> int:
+    """Run `work` on the books alone, which need only DATA_DIR; its exit code."""
+
+    async def whole(settings: "Settings") -> int:
+        from bot.books import books  # noqa: PLC0415  # keeps --help quick
+
+        async with books(settings) as open_books:
+            return await work(open_books)
+
+    return operated(whole)
+
+
+def operated(work: Callable[["Settings"], Awaitable[int]], *need: str, quiet: bool = True) -> int:
+    """Run `work` on settings of which `need` are there; its exit code, or that of the fault it ended with."""
     from bot.cli.common import run_until_signal, settings_or_exit  # noqa: PLC0415  # keeps --help quick
 
-    settings = settings_or_exit("vast_api_key")
+    settings = settings_or_exit(*need)
 
     async def whole() -> int:
         import asyncio  # noqa: PLC0415  # keeps --help quick
 
         from bot import logs  # noqa: PLC0415  # keeps --help quick
-        from bot.books import trade  # noqa: PLC0415  # keeps --help quick
         from pipeline.domain.faults import Fault  # noqa: PLC0415  # keeps --help quick
 
         logs.set_up("critical" if quiet and settings.log_level != "debug" else settings.log_level, settings.log_format)
         try:
-            async with trade(settings) as open_trade:
-                return await work(open_trade)
+            return await work(settings)
         except Fault as fault:
             complain(fault)
-            return CODES.get(fault.code, BAD_SETTINGS if fault.blame == "user" else FAILED)
+            return exit_code(fault)
         except asyncio.CancelledError:
             return INTERRUPTED
 
-    raise typer.Exit(run_until_signal(whole))
+    return run_until_signal(whole)
+
+
+def exit_code(fault: "Fault") -> int:
+    """2: somebody here can set it right; 3: the market could not be read; 1: all else."""
+    return CODES.get(fault.code, BAD_SETTINGS if fault.blame == "user" else FAILED)
+
+
+def guarded(fault: "Fault") -> NoReturn:
+    """Leave with `fault` told."""
+    complain(fault)
+    raise typer.Exit(exit_code(fault))
 
 
 def complain(fault: "Fault") -> None:

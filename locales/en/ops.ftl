@@ -21,6 +21,22 @@ ops-cost-traffic_out = traffic out
 ops-cost-failures = failed boots
 ops-cost-total = whole job
 
+ops-no-runner = No bot runs on this DATA_DIR, so nobody would train it. Start one with `trainstation run`, or say --watch to train it in this process.
+ops-job-ordered = Training { $slug } is ordered: { $job }.
+ops-job-price = { $slug }: { $pictures } pictures, { $steps } steps on { $gpu }. Expected { $usd }, at most { $most }, in about { $time }.
+ops-no-jobs = There are no trainings yet.
+ops-no-log = There is no log of { $job } here: it has not trained yet, or its log was not kept.
+ops-wish-stop = { $job } stops: what is trained so far is saved and kept.
+ops-wish-cancel = { $job } is cancelled: its machine is given back.
+ops-wish-dry = Nothing was done to { $job }.
+ops-wish-later = No bot runs on this DATA_DIR: it is heard as soon as one does.
+ops-column-id = Job
+ops-column-name = Name
+ops-column-state = State
+ops-column-steps = Steps
+ops-column-gpu = GPU
+ops-column-cost = Cost
+ops-column-age = Age
 ops-no-instances = The account rents nothing.
 ops-instances =
     { $count ->

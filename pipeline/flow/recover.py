@@ -54,8 +54,9 @@ def grace(job: Job, house: House) -> timedelta:
     """How long a host may be silent, in life's time. A booting one pulls an image first."""
     if job.stage is not Stage.WAIT:
         return GRACE
-    if house.ssh_timeout_min is not None:
-        return timedelta(minutes=max(5.0, house.ssh_timeout_min))
+    minutes = house.ssh_timeout_min if job.boot_minutes is None else job.boot_minutes
+    if minutes is not None:
+        return timedelta(minutes=max(5.0, minutes))
     mbps = job.machine.down_mbps if job.machine and job.machine.down_mbps else 200.0
     return BOOT_FLOOR + timedelta(seconds=2 * house.image_gb * 8000 / (EFFICIENCY * mbps))
 

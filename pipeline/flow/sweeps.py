@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -11,8 +11,9 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from pipeline.domain.faults import Fault
+from pipeline.domain.ids import JobId
 from pipeline.domain.job import Job
-from pipeline.domain.stage import Stage
+from pipeline.domain.stage import Stage, Wish
 from pipeline.flow.charges import Compared, compare
 from pipeline.flow.deadlines import Brakes
 from pipeline.flow.leases import Leases
@@ -37,6 +38,7 @@ class Sweeps:
     engine: Engine
     house: House
     retention: Retention
+    heard: dict[JobId, Wish] = field(default_factory=dict, repr=False)  # wishes that were passed on
 
     def bells(self) -> Mapping[str, tuple[float, Callable[[], Awaitable[object]]]]:
         """Name -> seconds between two rings, and the body."""
@@ -54,6 +56,9 @@ class Sweeps:
         """Every job that is not over has somebody who tells it."""
         for job in await self._live_jobs():
             await self.engine.start(job.id)
+            if job.wish is not None and not job.stage.closing and self.heard.get(job.id) != job.wish:
+                self.heard[job.id] = job.wish  # written by a process that cannot nudge this one's engine
+                await self.engine.nudge(job.id)
 
     async def brake(self) -> None:
         """Once the day's money is spent, every training stops and keeps what it has."""
