@@ -2,6 +2,7 @@
 
 import random
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ async def test_sigterm_in_mid_job_ends_in_5_s_and_the_next_start_edits_the_same_
     await ann.until(lambda seen: "Start" in seen.labels, 40)
     await ann.presses("Start")
     live = await ann.until("training. Next", 60)
+    menus = len(one.server.called("setMyCommands"))
     await first.ends(5)
     await ann.says("/balance")  # said to nobody
     second = await one.starts()
@@ -29,6 +31,7 @@ async def test_sigterm_in_mid_job_ends_in_5_s_and_the_next_start_edits_the_same_
     await one.starts()
     done = await ann.until(finished, 80)
     assert done.id == live.id
+    assert len(one.server.called("setMyCommands")) == menus  # set when it changed, not at every start
     assert [seen.id for seen in ann.heard if "Available" in seen.text] == [told.id]  # delivered once
     await ann.says("/models")
     await ann.until(lambda seen: seen.id > done.id and "ohwx" in seen.text, 40)
@@ -109,7 +112,7 @@ def test_a_hundred_photos_in_ten_albums_out_of_order_with_doubles_and_restarts_b
             sent = await ann.album(pictures(10, 1 + 10 * album), order=dice.sample(range(10), 10))
             for message in dice.sample(sent, 2):
                 await ann.forwards(message)
-            await one.server.until(lambda sent=sent: one.server.files.fetched_of(sent), 60)
+            await one.server.until(partial(one.server.files.fetched_of, sent), 60)
             if album % 3 == 1:
                 await bot.dies()
                 bot = await one.starts()

@@ -45,8 +45,7 @@ def test_each_way_of_not_being_there_has_its_own_answer() -> None:
         await bot.send_message(7, "b")
         await team.removes_bot(ann)
         assert "kicked from the group" in await refused(bot.send_message(-5, "a"), TelegramForbiddenError)
-        kinds = [next(key for key in update if key != "update_id") for update in server.feed.waiting]
-        assert kinds == ["my_chat_member"] * 3
+        assert [update.event_type for update in await bot.get_updates()] == ["my_chat_member"] * 3
 
     play(scenario)
 
@@ -173,6 +172,25 @@ def test_only_asked_for_kinds_are_delivered_and_the_list_is_kept() -> None:
         await ann.blocks()
         await bot.get_updates()
         assert len(server.feed.waiting) == 1
+
+    play(scenario)
+
+
+def test_edited_words_channel_posts_and_a_group_that_lets_the_bot_in_are_updates_of_their_kind() -> None:
+    async def scenario(server: TelegramServer, bot: Bot) -> None:
+        ann = server.person(7)
+        team = server.group(-5, "Team", ann)
+        await ann.edits(await ann.says(zip=b"PK", name="set.zip"), "/train ohwx")
+        await server.channel(-77).says("news")
+        await team.removes_bot(ann)
+        await team.adds_bot(ann)
+        updates = await bot.get_updates()
+        assert [update.event_type for update in updates] == [
+            "message", "edited_message", "channel_post", "my_chat_member", "my_chat_member",
+        ]  # fmt: skip
+        edited = updates[1].edited_message
+        assert edited
+        assert edited.caption == "/train ohwx"
 
     play(scenario)
 

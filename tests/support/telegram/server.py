@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from tests.support.telegram.answers import Refusal, no_method, too_many, unauthorized
+from tests.support.telegram.audience import Scene
 from tests.support.telegram.bell import PATIENCE, Bell
 from tests.support.telegram.calls import Call, read
 from tests.support.telegram.faults import Faults
@@ -18,7 +19,7 @@ from tests.support.telegram.feed import Feed
 from tests.support.telegram.files import Files
 from tests.support.telegram.flood import Flood, Limits
 from tests.support.telegram.knowing import Knowing
-from tests.support.telegram.people import Channel, Group, Person, Scene
+from tests.support.telegram.people import Channel, Group, Person
 from tests.support.telegram.speaking import Speaking
 from tests.support.telegram.world import User, World
 
