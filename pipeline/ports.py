@@ -375,6 +375,6 @@ class House:
     max_rate: MicroUsd = MicroUsd(1_000_000)  # of one machine, per hour
     max_per_hour: MicroUsd = MicroUsd(5_000_000)  # of all machines together
     max_per_day: MicroUsd = MicroUsd(50_000_000)
-    spool_bytes: int = 20 * 10**9  # what packs, mirrored sets and models may take at home
+    spool_bytes: int = 20 * 10**9  # what packs and checkpoints may take at home; models are not counted
     host_token: str = field(default="", repr=False)  # set: the trainer downloads by itself, with this token
     hub: str = ""  # where from; "": the trainer's own default

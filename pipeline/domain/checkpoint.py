@@ -6,6 +6,7 @@ from typing import Final
 
 from pipeline.domain.ids import MachineId, Sha256
 
+EVERY: Final = 600.0  # seconds between two that come home: what a dead host costs at most
 KEPT: Final = 4  # weights a job keeps at home; the optimizer of the newest only
 KEPT_FOR: Final = timedelta(days=30)  # after the job's end
 

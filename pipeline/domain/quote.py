@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Final
 
+from pipeline.domain.checkpoint import EVERY
 from pipeline.domain.faults import OperatorFault
 from pipeline.domain.ids import MachineId, OfferId, Sha256
 from pipeline.domain.money import MICRO, MicroUsd, Points, Tariff
@@ -73,7 +74,7 @@ class Need:
     setup_seconds: float  # load, quantize, cache
     sample_seconds: float  # all samples of the end
     home_gb: float = HOME_GB  # comes home while the meter runs and nothing trains
-    mirror_gb: float = 0.0  # comes home beside the training: traffic, no time
+    set_gb: float = 0.0  # of a checkpoint; they come home beside the training: traffic, no time
     gpus: frozenset[str] = frozenset()  # empty: any
     region: str = ""
     ram_mb: int = 0  # of host memory; 0: any
@@ -221,7 +222,7 @@ def estimate(offer: Offer, need: Need, *, slow: float = 1.0) -> Estimate:
         home=_gpu(offer, home),
         disk=MicroUsd(round(disk * (pull + BOOT_SECONDS + fetch + train + home))),
         traffic_in=MicroUsd(round(offer.down_per_gb * (need.image_gb + need.model_gb + need.dataset_gb))),
-        traffic_out=MicroUsd(round(offer.up_per_gb * (need.home_gb + need.mirror_gb))),
+        traffic_out=MicroUsd(round(offer.up_per_gb * (need.home_gb + need.set_gb * (train // EVERY)))),
         failures=MicroUsd(round(lost * (1 - odds) / odds)),
     )
     return Estimate(boot=BOOT_SECONDS + pull, fetch=fetch, train=train, home=home, costs=costs)

@@ -70,7 +70,7 @@ def need_of(recipe: Recipe, dataset_bytes: int, pictures: int, house: House) -> 
         setup_seconds=setup_seconds(row, pictures, len(recipe.resolution)),
         sample_seconds=recipe.samples * recipe.rounds * sample_seconds(row),
         home_gb=row.lora_bytes(recipe.rank) / 1e9 + SAMPLES_GB,
-        mirror_gb=SET * row.lora_bytes(recipe.rank) / 1e9 * (recipe.steps // recipe.save_every),
+        set_gb=SET * row.lora_bytes(recipe.rank) / 1e9,
         filters=filters(recipe, house.gpus, house.region),
         gpus=house.gpus,
         region=house.region,

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import structlog
 
-from pipeline.domain.checkpoint import Checkpoint, Mirror, added, newest, of_others, repeats
+from pipeline.domain.checkpoint import EVERY, Checkpoint, Mirror, added, newest, of_others, repeats
 from pipeline.domain.events import StageReached
 from pipeline.domain.faults import Fault, HostFault
 from pipeline.domain.ids import MachineId, Sha256
@@ -29,7 +29,6 @@ from pipeline.trainers import aitoolkit, saves
 from pipeline.trainers.bases import base
 
 log = structlog.get_logger()
-EVERY: Final = 600.0  # seconds between two checkpoints that come home: what a dead host costs at most
 FRESH: Final = 60.0  # seconds of age up to which a checkpoint is taken as it lies; for an older one a new one is asked
 LOOK: Final = 5.0  # seconds between two looks, while a save is awaited or nothing trains yet
 SAVED: Final = 180.0  # seconds a save that was asked for may take

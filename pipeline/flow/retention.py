@@ -1,4 +1,4 @@
-"""What is kept how long: drafts 7 days, a job's packs and logs 30 days after its end; models and samples stay."""
+"""What is kept how long: drafts 7 days, a job's packs, checkpoints and logs 30 days after its end; models stay."""
 
 import asyncio
 import shutil
@@ -10,17 +10,19 @@ from typing import Final
 
 import structlog
 
+from pipeline.domain.checkpoint import KEPT_FOR
 from pipeline.domain.draft import Draft
 from pipeline.domain.ids import AccountId, JobId
 from pipeline.domain.stage import Stage
 from pipeline.flow.journal import load_job
+from pipeline.flow.mirror import WEIGHTS
 from pipeline.flow.records import draft_doc, draft_from, job_from, ms
 from pipeline.flow.spool import Spool
 from pipeline.ports import Clock, Store
 
 log = structlog.get_logger()
 DRAFTS: Final = timedelta(days=7)
-JOBS: Final = timedelta(days=30)
+JOBS: Final = KEPT_FOR
 LITTER: Final = timedelta(days=1)  # of a child that was killed in the middle
 
 
@@ -40,6 +42,8 @@ class Retention:
             if await self._past(JobId(name), folder):
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
                 log.info("job-files-removed", job=name)
+            elif await self._over(JobId(name)):
+                await asyncio.to_thread(_remove_state, folder / "sets")
         await asyncio.to_thread(_remove_litter, self.spool.root, self.clock.now() - LITTER)
 
     async def _drafts(self) -> None:
@@ -60,6 +64,10 @@ class Retention:
         sets += [job_from(job).manifest.pictures for job in jobs]
         return frozenset(picture.sha256 for pictures in sets for picture in pictures)
 
+    async def _over(self, job: JobId) -> bool:
+        known = await load_job(self.store, job)
+        return known is not None and known.over
+
     async def _past(self, job: JobId, folder: Path) -> bool:
         """A job's folder whose job ended long ago, or that no job owns and nobody touched for as long."""
         limit = self.clock.now() - JOBS
@@ -77,6 +85,13 @@ def _remove_files(folder: Path, kept: Iterable[str], limit: datetime) -> None:
     names = {f"{sha256}.jpg" for sha256 in kept}
     for file in folder.iterdir():
         if file.is_file() and file.name not in names and _older(file, limit):
+            file.unlink(missing_ok=True)
+
+
+def _remove_state(sets: Path) -> None:
+    """Of a job that is over, weights may still be chosen; nothing goes on from an optimizer, or from half a file."""
+    for file in sets.glob("*/*"):
+        if file.name != WEIGHTS:
             file.unlink(missing_ok=True)
 
 

@@ -6,19 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.domain.checkpoint import EVERY
 from pipeline.domain.events import Resumed
+from pipeline.domain.faults import Blame
 from pipeline.domain.job import Job
 from pipeline.domain.money import micro
 from pipeline.domain.recipe import Recipe
 from pipeline.domain.stage import End, Stage, Wish
 from pipeline.flow.journal import load_job
-from pipeline.flow.mirror import EVERY
 from pipeline.flow.records import job_doc
 from pipeline.trainers import saves
 from tests.support.jobs import ID, PURSE, a_job, a_world, accounts_sum, lived, priced, submitted, told_again
 from tests.support.training import LOADING, Run
 from tests.support.virtual import run
-from tests.support.world import ProcessDied, World
+from tests.support.world import HOUSE, ProcessDied, World
 
 STEPS, PACE = 200, 20.0  # a run of more than an hour
 INTERVAL = EVERY / PACE  # steps
@@ -196,6 +197,14 @@ def test_a_crash_of_the_trainer_loses_nothing_that_it_saved(tmp_path: Path) -> N
     logs = sorted(path.name for path in (world.root / "jobs" / ID).glob("run-*.log"))
     assert logs == ["run-1.log"]
     assert b"illegal access" in (world.root / "jobs" / ID / "run-1.log").read_bytes()
+
+
+def test_more_than_the_spool_may_hold_is_refused_before_anything_is_rented(tmp_path: Path) -> None:
+    world = a_world(tmp_path, runs=[LONG], house=replace(HOUSE, spool_bytes=10**9))
+    job = lived(world, long_job())
+    assert job.ending is not None
+    assert (job.ending.blame, job.ending.code, world.rentals) == (Blame.OPERATOR, "spool-full", [])
+    assert job.ending.facts["most_gb"] == 1.0
 
 
 # --- stop and keep

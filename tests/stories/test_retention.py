@@ -91,3 +91,21 @@ def test_litter_of_a_killed_child_goes_after_a_day(tmp_path: Path) -> None:
         return litter.exists()
 
     assert not run(life())
+
+
+def test_of_a_job_that_is_over_the_weights_of_its_checkpoints_stay_for_a_month(tmp_path: Path) -> None:
+    world = a_world(tmp_path)
+
+    async def life() -> tuple[set[str], bool]:
+        await world.store.create("jobs", "over", job_doc(replace(a_job(), id=JobId("over"), stage=Stage.DONE)))
+        folder = tmp_path / "jobs" / "over" / "sets" / "abc"
+        for name in ("weights.safetensors", "optimizer.pt", "laid.pt"):
+            touched(folder / name, 0)
+        await asyncio.sleep(29 * DAY)
+        await retention(world).sweep()
+        kept = {file.name for file in folder.iterdir()}
+        await asyncio.sleep(2 * DAY)
+        await retention(world).sweep()
+        return kept, folder.exists()
+
+    assert run(life()) == ({"weights.safetensors"}, False)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.domain.checkpoint import EVERY
 from pipeline.domain.ids import MachineId, OfferId
 from pipeline.domain.money import micro
 from pipeline.domain.quote import HOURS_PER_MONTH, Need, Offer, rate
@@ -55,9 +56,11 @@ class Host:
         offer = self.offer
         pull, inward = need.image_gb, need.model_gb + need.dataset_gb
         seconds = BOOT + self._seconds(inward, offer.down_mbps) + self._seconds(need.home_gb, offer.up_mbps)
-        seconds += need.steps * self.step * need.step_factor + need.setup_seconds + need.sample_seconds
+        train = need.steps * self.step * need.step_factor + need.setup_seconds + need.sample_seconds
+        seconds += train
         stored = seconds + self._seconds(pull, offer.down_mbps)
-        traffic = offer.down_per_gb * (pull + inward) + offer.up_per_gb * (need.home_gb + need.mirror_gb)
+        outward = need.home_gb + need.set_gb * (train // EVERY)
+        traffic = offer.down_per_gb * (pull + inward) + offer.up_per_gb * outward
         return (offer.gpu_rate * seconds + self._disk(need) * stored) / 3600 + traffic
 
     def wasted(self, need: Need) -> float:
