@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -181,12 +182,14 @@ class Wire:
 
 
 def _taken(there: Path, into: Path) -> None:
-    """Move a local server's file: nobody else would delete it. One we may only read is copied."""
+    """Move a local server's file: nobody else would delete it. From a folder we may only read it is copied."""
     try:
         try:
-            shutil.move(there, into)
-        except PermissionError:
+            there.rename(into)
+        except OSError:  # another disk, or not ours to change
             shutil.copyfile(there, into)
+            with suppress(OSError):
+                there.unlink()
     except OSError as error:
         raise OperatorFault("telegram-file", why=type(error).__name__) from None
 
