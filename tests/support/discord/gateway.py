@@ -14,7 +14,7 @@ from tests.support.discord import forms
 from tests.support.discord.state import BOT_ID, Guild, Json, State
 
 PRIVILEGED: Final = (1 << 1) | (1 << 8) | (1 << 15)  # members, presences, message content
-KNOWN: Final = 0b111_1000_0001_1111_1111_1111_1111_1111
+KNOWN: Final = (1 << 17) - 1 | 1 << 20 | 1 << 21 | 1 << 24 | 1 << 25
 GUILDS, GUILD_MESSAGES, DIRECT_MESSAGES = 1 << 0, 1 << 9, 1 << 12
 A_SHARD: Final = 2500  # servers
 HEARTBEAT_MS: Final = 41_250
