@@ -46,6 +46,7 @@ class Promise:
 
     step: float
     start: float
+    kept: int = 0  # steps that another machine need not take: a checkpoint of them is at home
 
 
 def noted(history: History, now: datetime, sign: Sign, *, factor: float = 1.0) -> History:
@@ -86,7 +87,7 @@ def slow(history: History, promise: Promise, *, factor: float = 1.0) -> str | No
     last = history[-1]
     if last.pace is None or last.left is None or last.measured < MEASURED * factor:
         return None
-    anew = promise.start + promise.step * last.total
+    anew = promise.start + promise.step * max(0, last.total - promise.kept)
     return SLOW if last.pace > SLOWER * promise.step and last.left > WORTH * anew else None
 
 

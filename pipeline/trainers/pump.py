@@ -100,7 +100,7 @@ def look(offset, since):
     first(renew)
     said = [
         "job=" + first(asked, "job.db", ROW, job), "loss=" + first(asked, "out/%s/loss_log.db" % job, LOSS, since),
-        "saves=%s" % first(saves), "deaf=%d" % len(deaf), "gpu=%s" % first(filled), "alive=%s" % (first(alive) or 0),
+        "saves=%s" % first(saves), "deaf=%d" % len(deaf), "gpu=%s" % usage, "alive=%s" % (first(alive) or 0),
         "rc=%s" % first(text, "run.rc"),
     ]
     tail = b""
@@ -113,11 +113,13 @@ def look(offset, since):
         said.append("size=0")
     return "\n".join(said).encode() + b"\n\n" + tail
 
+usage = first(filled)
 for question in sys.stdin:
     numbers = question.split()
     if not all(each.isdigit() for each in numbers) or not numbers:
         sys.exit(8)
     print(base64.b64encode(look(int(numbers[0]), int((numbers + ["0"])[1]))).decode(), flush=True)
+    usage = first(filled)  # for the next look: nobody waits for these programs
 """
 _ROW: Final = "SELECT status, step, speed_string, substr(info, 1, 200) FROM Job WHERE id = ? LIMIT 1"
 _LOSS: Final = (
@@ -129,8 +131,8 @@ _LOSS: Final = (
 def pump(job: JobId, lease: Lease) -> Command:
     """A program that stays: an offset into the log and a step in, one look out. Every question renews the lease.
 
-    A look is the trainer's row, losses above that step, saves, GPU, process, then exit code, and the log from that
-    byte on, after a blank line. In this order: asked the other way round, a trainer that ends in between would be
+    A look is the trainer's row, losses above that step, saves, GPU and disk as they were after the last one, process,
+    then exit code, and the log from that byte on, after a blank line. In this order: asked the other way round, a trainer that ends in between would be
     dead without an exit code.
     """
     values = {"ROW": _ROW, "LOSS": f"{_LOSS} {ROWS}"}

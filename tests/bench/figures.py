@@ -8,11 +8,13 @@ from tests.bench.demo import demo
 from tests.bench.market import market
 from tests.bench.reader import reader
 from tests.bench.row import Row
-from tests.bench.ssh import crowds, files, homeward, polls
+from tests.bench.ssh import crowds, files, polls
 from tests.bench.start import start
 from tests.bench.startup import startup
+from tests.bench.watching import watching
 
 FIGURES: Mapping[str, Callable[[], list[Row]]] = {
     "startup": startup, "cards": cards, "reader": reader, "demo": demo, "market": market, "boots": boots,
-    "ssh-files": files, "ssh-crowds": crowds, "ssh-polls": polls, "ssh-homeward": homeward, "first-step": start,
+    "ssh-files": files, "ssh-crowds": crowds, "ssh-polls": polls, "first-step": start,
+    "watching": watching,
 }  # fmt: skip

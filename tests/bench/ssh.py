@@ -24,7 +24,6 @@ from pipeline.trainers.box import Command, folder
 from pipeline.trainers.lease import FOLDER as LEASE
 from pipeline.trainers.lease import Lease
 from tests.bench.client import CAP, ROOM, machine
-from tests.bench.homeward import bring
 from tests.bench.row import Pairs, Row, most, paired, skipped
 from tests.bench.yonder import NO_SSHD, SSHD, crowd_server, sshd, thin_line
 from tests.support.training import bar
@@ -75,19 +74,6 @@ def files() -> list[Row]:
         most("171 MB home, loopback", near.ratio, 1.25, "x scp", _said(near)),
         most("171 MB home, 80 ms", wide.ratio, 0.95, "x scp", _said(wide)),
         most("171 MB home, peak", statistics.median(peaks), 10, "MB over idle", "median of 3, at 80 ms"),
-    ]
-
-
-def homeward() -> list[Row]:
-    """The same with the prototype of homeward.py: what `Hosts.get` could be."""
-    if SSHD is None:
-        return [skipped("171 MB, prototype", NO_SSHD)]
-    with yard() as place, thin_line(place.port, rtt_ms=RTT, mbit=MBIT) as far:
-        _lay(place)
-        near, wide = _beside_scp(place, place.port, bring), _beside_scp(place, far, bring)
-    return [
-        Row("171 MB, prototype, loopback", near.ratio, "x scp", detail=_said(near)),
-        Row("171 MB, prototype, 80 ms", wide.ratio, "x scp", detail=_said(wide)),
     ]
 
 
@@ -169,7 +155,7 @@ def polls() -> list[Row]:
     forks = f"{near:.0f} ms of it without the line: the script's own programs"
     return [
         most("a pump's answer at 80 ms", bare / RTT, 1.15, "RTT", f"4 KB, {bare:.0f} ms; as a command {run / RTT:.2f}"),
-        Row("one poll at 80 ms", asked / RTT, "RTT", detail=forks),
+        most("one poll at 80 ms", asked / RTT, 1.15, "RTT", forks),
         Row("SSH of a watched hour", hourly / 1e6, "MB", detail=f"both ways, a look each {EVERY:.0f} s, login in it"),
     ]
 

@@ -141,6 +141,12 @@ def test_a_host_far_slower_than_quoted_is_left_when_another_would_be_done_sooner
     assert slow((seen,), QUOTED) == code
 
 
+def test_what_is_already_at_home_makes_another_machine_sooner_done() -> None:
+    seen = replace(sign(1000, "training", 1500, 2000), pace=12.0, left=12.0 * 500, measured=18_000)
+    assert slow((seen,), QUOTED) is None
+    assert slow((seen,), replace(QUOTED, kept=1400)) == SLOW
+
+
 def test_nothing_is_said_of_a_run_nobody_has_seen() -> None:
     assert (stalled((), EPOCH), slow((), QUOTED)) == (None, None)
 

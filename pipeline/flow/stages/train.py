@@ -6,6 +6,7 @@ from datetime import datetime
 
 import structlog
 
+from pipeline.domain.checkpoint import newest
 from pipeline.domain.events import Resumed
 from pipeline.domain.faults import HostFault, OperatorFault
 from pipeline.domain.job import Ending, Job
@@ -96,7 +97,9 @@ def _lively(job: Job, kit: Kit, watch: Watch, now: datetime) -> None:
     quoted = kit.pace.seconds((quote.seconds - quote.start_seconds) / job.recipe.steps)
     code = stalled(watch.history, now, factor=factor)
     if quoted > CLEAR:  # below it, a sandbox's own slowness is what would be measured
-        code = code or slow(watch.history, Promise(quoted, kit.pace.seconds(quote.start_seconds)), factor=factor)
+        at_home = newest(job.mirror)
+        promise = Promise(quoted, kit.pace.seconds(quote.start_seconds), at_home.step if at_home else 0)
+        code = code or slow(watch.history, promise, factor=factor)
     if code:
         raise HostFault(
             code, phase=sign.phase, step=sign.done, pace=round(sign.pace or 0.0, 3), quoted=round(quoted, 3)
