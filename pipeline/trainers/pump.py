@@ -132,8 +132,8 @@ def pump(job: JobId, lease: Lease) -> Command:
     """A program that stays: an offset into the log and a step in, one look out. Every question renews the lease.
 
     A look is the trainer's row, losses above that step, saves, GPU and disk as they were after the last one, process,
-    then exit code, and the log from that byte on, after a blank line. In this order: asked the other way round, a trainer that ends in between would be
-    dead without an exit code.
+    then exit code, and the log from that byte on, after a blank line. In this order: asked the other way round, a
+    trainer that ends in between would be dead without an exit code.
     """
     values = {"ROW": _ROW, "LOSS": f"{_LOSS} {ROWS}"}
     head = "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
