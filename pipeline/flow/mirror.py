@@ -85,7 +85,7 @@ async def record(job: Job, kit: Kit, home: Homeward) -> Job:
             replace(job, mirror=added(job.mirror, fresh), machine=replace(machine, sent_gb=sent))
         )
         log.info("mirrored", job=job.id, step=fresh.step)
-        await asyncio.to_thread(_tidy, kit.spool.sets(job.id), job)
+        _tidy(kit.spool.sets(job.id), job)
     if home.useless is not None:
         await judged(job, kit, home.useless)
         raise home.useless
@@ -206,7 +206,7 @@ async def _proved(
     if proof.step != step:
         again = any(each.ups == proof.ups for each in job.mirror)
         raise HostFault("trainer-repeats" if again else "weights-step", told=proof.step, named=step)
-    await asyncio.to_thread(_named, coming, kit.spool.sets(job.id) / proof.sha256)
+    _named(coming, kit.spool.sets(job.id) / proof.sha256)
     own, machine = _own(job), job.machine.machine if job.machine else MachineId("")
     return Checkpoint(
         step=step, sha256=proof.sha256, size=proof.size, ups=proof.ups, optimizer=optimizer, at=kit.now(),

@@ -7,6 +7,7 @@ from tests.bench.cards import cards
 from tests.bench.demo import demo
 from tests.bench.market import market
 from tests.bench.reader import reader
+from tests.bench.recovery import recovery
 from tests.bench.row import Row
 from tests.bench.ssh import crowds, files, polls
 from tests.bench.start import start
@@ -16,5 +17,5 @@ from tests.bench.watching import watching
 FIGURES: Mapping[str, Callable[[], list[Row]]] = {
     "startup": startup, "cards": cards, "reader": reader, "demo": demo, "market": market, "boots": boots,
     "ssh-files": files, "ssh-crowds": crowds, "ssh-polls": polls, "first-step": start,
-    "watching": watching,
+    "watching": watching, "recovery": recovery,
 }  # fmt: skip

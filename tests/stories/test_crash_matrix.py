@@ -30,6 +30,8 @@ LIVES = {
     "moves": Life(End.DONE, 70, {"runs": [Run(dies_at=15), Run()]}),
     "loses the rental's reply": Life(End.DONE, 48, {"lose_reply_of": 1}),
     "is refunded after three hosts": Life(End.FAILED, 96, {"runs": [Run(dies_at=3)]}),
+    # checkpoints come home; the machine is too slow, and the next one goes on from the newest
+    "goes on from the mirror": Life(End.DONE, 68, {"runs": [Run(seconds_per_step=60.0, gone_at=25), Run()]}),
     "meets a market that does not let go": Life(End.DONE, 44, {"refuse_destroy": 4}),
 }
 ALL = [(name, nth) for name, life in LIVES.items() for nth in range(1, life.writes + 1)]
