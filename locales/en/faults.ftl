@@ -17,6 +17,7 @@ fault-bad-resolution = Give one to four different sizes for the resolution, for 
 fault-out-of-bounds = { $option } must be from { $low } to { $high }; you gave { $got }.
 fault-bad-region = “{ $got }” is no region. Give the two letters of a country, for example region=US.
 fault-bad-gpu = “{ $got }” is no graphics card. Give a name such as gpu=RTX_4090.
+fault-base-needs-larger-card = { $base } needs a card with { $gb } GB, and we rent only { $cards }. Please choose another base.
 fault-unknown-gpu = There is no “{ $got }” here. You can choose: { $known }.
 fault-region-fixed = Machines are rented in { $only } only here, not in { $got }. Please leave region out.
 fault-unknown-base = There is no base model “{ $got }”. You can choose: { $known }.

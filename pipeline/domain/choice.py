@@ -13,7 +13,7 @@ from typing import Final
 from pipeline.domain.faults import OperatorFault, UserFault
 from pipeline.domain.quote import Filters, Need, Offer, expected_cost, ranked
 from pipeline.domain.recipe import Recipe
-from pipeline.domain.speeds import SECONDS_PER_STEP
+from pipeline.domain.speeds import SECONDS_PER_STEP, VRAM_MB
 
 MACHINES: Final = 5
 OWNERS: Final = 3
@@ -29,6 +29,17 @@ def filters(recipe: Recipe, gpus: Collection[str], region: str) -> Filters:
         raise UserFault("region-fixed", got=recipe.region, only=region)
     asked = frozenset({_card(recipe.gpu, gpus or SECONDS_PER_STEP)} if recipe.gpu else ())
     return Filters(gpus=asked, region=recipe.region, max_rate=recipe.max_price or None)
+
+
+def roomy(gpus: Collection[str], vram_mb: int, base: str) -> frozenset[str]:
+    """Those of the operator's `gpus` that may have so much memory; a card nobody knows may.
+
+    Raises UserFault("base-needs-larger-card") when all are too small: the market need not be asked.
+    """
+    left = frozenset(gpu for gpu in gpus if VRAM_MB.get(gpu, vram_mb) >= vram_mb)
+    if gpus and not left:
+        raise UserFault("base-needs-larger-card", base=base, gb=vram_mb // 1000, cards=", ".join(sorted(gpus)))
+    return left
 
 
 def _card(asked: str, cards: Collection[str]) -> str:

@@ -13,6 +13,11 @@ SECONDS_PER_STEP: Final[Mapping[str, float]] = {  # FLUX.1, 8 bit, 512-1024 (fac
     "RTX 3090": 6.0, "RTX 3090 Ti": 5.6, "RTX 4090": 3.25, "RTX 5090": 2.2,
     "A100 PCIE": 2.1, "A100 SXM4": 2.1, "H100 PCIE": 1.4, "H100 SXM": 1.25, "L40S": 3.2, "RTX A6000": 6.0,
 }  # fmt: skip
+VRAM_MB: Final[Mapping[str, int]] = {  # the most a card of that name has
+    "RTX 3090": 24_576, "RTX 3090 Ti": 24_576, "RTX 4090": 24_576, "RTX 5090": 32_768,
+    "A100 PCIE": 81_920, "A100 SXM4": 81_920, "H100 PCIE": 81_920, "H100 SXM": 81_920,
+    "L40S": 49_152, "RTX A6000": 49_152,
+}  # fmt: skip
 TRUST: Final = 4.0  # a table's value, or a claim, weighs as much as so many measurements of ours
 MEMORY: Final = 20  # measurements that count: older ones fade, machines change
 

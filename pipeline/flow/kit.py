@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from pipeline.domain.choice import filters
+from pipeline.domain.choice import filters, roomy
 from pipeline.domain.job import Job
 from pipeline.domain.money import Tariff
 from pipeline.domain.progress import Progress
@@ -54,9 +54,10 @@ class Kit:
 def need_of(recipe: Recipe, dataset_bytes: int, pictures: int, house: House) -> Need:
     """What a job asks of a machine: the same for its quote and for the machine it rents.
 
-    Raises UserFault("unknown-base" | "unknown-gpu" | "region-fixed").
+    Raises UserFault("unknown-base" | "unknown-gpu" | "region-fixed" | "base-needs-larger-card").
     """
     row = base(recipe.base)
+    gpus = roomy(house.gpus, row.vram_mb, recipe.base)
     return Need(
         steps=recipe.steps,
         step_factor=row.step_factor,
@@ -71,8 +72,8 @@ def need_of(recipe: Recipe, dataset_bytes: int, pictures: int, house: House) -> 
         sample_seconds=recipe.samples * recipe.rounds * sample_seconds(row),
         home_gb=row.lora_bytes(recipe.rank) / 1e9 + SAMPLES_GB,
         set_gb=SET * row.lora_bytes(recipe.rank) / 1e9,
-        filters=filters(recipe, house.gpus, house.region),
-        gpus=house.gpus,
+        filters=filters(recipe, gpus, house.region),
+        gpus=gpus,
         region=house.region,
         min_gpu_frac=house.min_gpu_frac,
         min_reliability=house.min_reliability,

@@ -39,9 +39,6 @@ STEP: Final = 3.25  # seconds, of an RTX 4090
 CIPHER: Final = "aes128-gcm@openssh.com"  # the one we prefer: scp must not win or lose by another
 
 
-Way = Callable[[SshHost, str, Path], Awaitable[object]]
-
-
 class Yard:
     """A real sshd, our key, and a folder that both sides see."""
 
@@ -92,13 +89,13 @@ async def _get(host: SshHost, remote: str, to: Path) -> object:
     return await host.get(remote, to, cap=CAP)
 
 
-def _beside_scp(place: Yard, port: int, way: Way = _get) -> Pairs:
+def _beside_scp(place: Yard, port: int) -> Pairs:
     """Pairs of seconds. Ours on a machine that is open already, as COLLECT has it; scp logs in, as it must."""
 
     async def ours() -> float:
         async with place.hosts.open(machine(port)) as host:
             began = time.perf_counter()
-            await way(host, FILE, place.root / "home")
+            await _get(host, FILE, place.root / "home")
             taken = time.perf_counter() - began
         (place.root / "home").unlink()
         return taken

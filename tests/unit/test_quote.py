@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.domain.choice import choice, filters
+from pipeline.domain.choice import choice, filters, roomy
 from pipeline.domain.faults import OperatorFault, UserFault
 from pipeline.domain.money import MicroUsd, Tariff, micro
 from pipeline.domain.quote import (
@@ -119,6 +119,13 @@ def mine(*, region: str = "SE", count: int = 8, owners: int = 4, price: float = 
 
 MARKET = [offer(n, 0.3 + n / 100) for n in range(1, 20)]
 IN_SWEDEN = replace(NEED, filters=Filters(region="SE"))
+
+
+def test_a_base_no_card_of_ours_has_room_for_is_refused_before_the_market_is_asked() -> None:
+    assert roomy({"RTX 4090", "RTX A6000", "RTX 9999"}, 45_000, "qwen-image") == {"RTX A6000", "RTX 9999"}
+    assert roomy((), 45_000, "qwen-image") == frozenset()  # any card
+    with pytest.raises(UserFault, match="base-needs-larger-card"):
+        roomy({"RTX 3090", "RTX 4090"}, 45_000, "qwen-image")
 
 
 def test_filters_that_leave_a_real_choice_are_kept() -> None:
