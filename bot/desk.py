@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, TypeVar, assert_never
@@ -29,6 +29,7 @@ from bot.talk.effects import (
     Page,
     Refuse,
     Show,
+    ShowSamples,
     Submit,
     Tell,
 )
@@ -38,7 +39,6 @@ from notifier.card import Card, Tone
 from notifier.ports import Courier, MessageId, Unreachable
 from notifier.view import view_of
 from notifier.words import Words
-from pipeline.domain.catalogue import Model
 from pipeline.domain.faults import Blame, Fault, UserFault
 from pipeline.domain.ids import AccountId, JobId, Slug
 from pipeline.domain.job import Address
@@ -154,6 +154,8 @@ class Desk:
                 return await self._wish(visit, effect)
             case Deliver(job):
                 return await errands.deliver(visit, JobId(job), office, self._premises)
+            case ShowSamples(job):
+                return await errands.samples(visit, JobId(job), office, self._premises)
             case Grant():
                 return await errands.grant(visit, effect, office, self._clock.now())
             case Choose(room):
@@ -245,7 +247,7 @@ class Desk:
             case Page.JOBS:
                 return jobs.jobs_card(await office.jobs(account), words, self._clock.now())
             case Page.MODELS:
-                return models.models_card(_seen(visit, await office.models(account)), account, words)
+                return models.models_card(visit.seen(await office.models(account)), account, words)
             case Page.MODEL:
                 return await self._model(visit, Slug(of))
             case Page.BALANCE:
@@ -263,11 +265,12 @@ class Desk:
 
     async def _model(self, visit: Visit, slug: Slug) -> Card:
         model = await self._office.model(visit.account, slug)
-        if not _seen(visit, [model]):
+        if not visit.seen([model]):
             raise UserFault("no-such-model", slug=slug[:60])
-        own = visit.said.private and model.account == visit.account
-        card = models.model_card(model, visit.words, self._premises.spool, own=own)
-        return card if visit.said.private else replace(card, picture=None)  # samples are shown by their owner
+        own, house = model.account == visit.account, self._premises
+        if not visit.said.private:
+            return models.shared_card(model, visit.words, house.spool, own=own)
+        return models.model_card(model, visit.words, house.spool, own=own)
 
     async def _status(self, visit: Visit, of: str) -> Card:
         now = self._clock.now()
@@ -280,11 +283,6 @@ class Desk:
         if not visit.said.private:
             return jobs.glance(card, over=job.ending is not None)
         return replace(card, final=True)  # the live message is another one; this one shows a moment
-
-
-def _seen(visit: Visit, found: Sequence[Model]) -> list[Model]:
-    """Those of `found` that may be shown where this was asked."""
-    return [model for model in found if visit.said.private or model.public]
 
 
 def _remember(kept: OrderedDict[K, V], key: K, value: V) -> None:

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -31,6 +32,15 @@ async def deliver(visit: Visit, number: JobId, office: Office, house: Premises) 
             return None
     link = await house.pages.download_link(job.id) if house.pages is not None else None
     return models.download_card(link, job.url, words)
+
+
+async def samples(visit: Visit, number: JobId, office: Office, house: Premises) -> Card:
+    """One's own model with its samples, where others see it: that is what was tapped for."""
+    job, _ = await office.job(visit.account, number)
+    model = await office.model(visit.account, job.slug) if job.slug is not None else None
+    if model is None or not visit.seen([model]):
+        raise UserFault("no-such-job")
+    return replace(models.model_card(model, visit.words, house.spool), shared=True)
 
 
 async def grant(visit: Visit, effect: Grant, office: Office, now: datetime) -> Card:

@@ -1,11 +1,13 @@
 """One remark being answered, and what is true of the house that answers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.ports import Pages, Said
 from notifier.ports import Courier
 from notifier.words import Words
+from pipeline.domain.catalogue import Model
 from pipeline.domain.ids import AccountId, Identity
 from pipeline.domain.money import Tariff
 from pipeline.domain.recipe import Publish
@@ -33,3 +35,7 @@ class Visit:
     account: AccountId
     words: Words
     courier: Courier
+
+    def seen(self, found: Sequence[Model]) -> list[Model]:
+        """Those of `found` that may be shown where this was asked."""
+        return [model for model in found if self.said.private or model.public]

@@ -24,11 +24,13 @@ BUTTONS: Final[Mapping[str, Callable[[str, Known], tuple[Effect, ...]]]] = {
 }  # fmt: skip
 GROUP: Final = frozenset({"status", "models", "model"})  # answered before others; money, drafts, samples never are
 
+GROUP_BUTTONS: Final = frozenset({"samples"})  # what a card before others can have
+
 
 def answer(said: Said, known: Known) -> tuple[Effect, ...]:
     """Decide what to do about `said`. Never raises: a person's mistake is a Refuse."""
     if said.pressed is not None:
-        return _pressed(clean(said.pressed, 64), known)
+        return _pressed(clean(said.pressed, 64), known, private=said.private)
     if not said.private:
         said = replace(said, attachments=())  # a draft is nobody else's business
     taken = (AddToDraft(said.attachments),) if said.attachments else ()
@@ -55,6 +57,7 @@ def _commanded(name: str, words: Sequence[str], said: Said, known: Known) -> tup
         return (*taken, Refuse.of(fault))
 
 
-def _pressed(action: str, known: Known) -> tuple[Effect, ...]:
+def _pressed(action: str, known: Known, *, private: bool) -> tuple[Effect, ...]:
     verb, _, of = action.partition(":")
-    return BUTTONS[verb](of, known) if verb in BUTTONS else (Tell("chat-button-gone"),)
+    there = verb in BUTTONS and (private or verb in GROUP_BUTTONS)
+    return BUTTONS[verb](of, known) if there else (Tell("chat-button-gone"),)

@@ -102,6 +102,13 @@ class Deliver:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowSamples:
+    """The samples of one's own model, put before others."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     to: Identity
     points: int
@@ -129,5 +136,5 @@ class Refuse:
 
 Effect = (
     AddToDraft | DropPicture | ClearDraft | AskQuote | Submit | Decline
-    | MakeWish | Choose | Deliver | Grant | Show | Tell | Aside | Refuse
+    | MakeWish | Choose | Deliver | ShowSamples | Grant | Show | Tell | Aside | Refuse
 )  # fmt: skip

@@ -1,10 +1,11 @@
 """/models and /model: what was trained, and how to use it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from bot.talk.effects import Deliver, Effect, Known, Page, Show, Tell
+from bot.talk.effects import Deliver, Effect, Known, Page, Show, ShowSamples, Tell
 from notifier.card import Button, Card
 from notifier.words import Words
 from pipeline.domain.catalogue import Model
@@ -26,9 +27,13 @@ def download(job: str, _known: Known) -> tuple[Effect, ...]:
     return (Deliver(job or "-"),)
 
 
+def samples(job: str, _known: Known) -> tuple[Effect, ...]:
+    return (ShowSamples(job or "-"),)
+
+
 COMMANDS: Final[Mapping[str, Callable[[Sequence[str], Known], tuple[Effect, ...]]]] = {"models": models, "model": model}
 
-BUTTONS: Final[Mapping[str, Callable[[str, Known], tuple[Effect, ...]]]] = {"download": download}
+BUTTONS: Final[Mapping[str, Callable[[str, Known], tuple[Effect, ...]]]] = {"download": download, "samples": samples}
 
 
 def models_card(found: Sequence[Model], account: AccountId, words: Words) -> Card:
@@ -49,6 +54,13 @@ def download_card(link: str | None, url: str, words: Words) -> Card:
         return Card(title="", lines=(words.say("chat-download-none"), url), final=True)
     button = Button(words.say("chat-button-download"), "", link=link)
     return Card(title="", lines=(words.say("chat-download-link"),), buttons=(button,), final=True)
+
+
+def shared_card(one: Model, words: Words, spool: Path, *, own: bool) -> Card:
+    """A model before others: its samples are shown when its owner taps, and nothing is handed out."""
+    card = replace(model_card(one, words, spool), picture=None)
+    show = Button(words.say("chat-button-samples"), f"samples:{one.job}")
+    return replace(card, buttons=(show,)) if own and one.sheet else card
 
 
 def model_card(one: Model, words: Words, spool: Path, *, own: bool = False) -> Card:

@@ -136,6 +136,7 @@ fault-grants-of-the-day = That is more than a day allows: { $left } of { $most }
 ## Downloads
 
 chat-button-download = Download
+chat-button-samples = Show samples here
 chat-download = { $slug }, { $size }
 chat-download-link = The file is larger than this chat carries. The link works for a day, for whoever has it.
 chat-download-none = The file is larger than this chat carries. It is where the model is published:

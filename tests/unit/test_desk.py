@@ -366,7 +366,8 @@ def test_before_others_only_public_models_are_there_and_no_sample_of_them() -> N
     (listed, hidden, shown) = booth.hear(group("/models"), group("/model ohwx"), group("/model seen"))
     assert [slug for slug, _ in listed.fields] == ["seen"]
     assert hidden.lines == (EN.fault(UserFault("no-such-model", slug="ohwx")),)
-    assert (shown.picture, shown.buttons) == (None, ())
+    assert shown.picture is None
+    assert [button.action for button in shown.buttons] == ["samples:k3v9aaaaaaaa"]
 
 
 def test_before_others_money_is_answered_with_a_way_to_be_alone() -> None:
@@ -444,3 +445,27 @@ def test_discord_7_is_not_telegram_7() -> None:
     for identity, given in (("discord:7", False), ("telegram:77", False), ("telegram:7", True)):
         (card,) = booth.hear(replace(said("/grant telegram:8 5000"), identity=Identity(identity)))
         assert ("5,000 points for telegram:8" in read([card])) is given
+
+
+def test_samples_go_before_others_only_after_their_owners_tap(tmp_path: Path) -> None:
+    booth = Booth()
+    job = delivering(booth, tmp_path, slug=Slug("seen"))
+    booth.office.listed.append(replace(a_model(), slug=Slug("seen"), public=True, job=job))
+    (others,) = booth.hear(
+        replace(pressed(f"samples:{job}", who="bob"), address=Address("memory", "-5"), private=False)
+    )
+    assert (others.picture, others.lines) == (None, (EN.fault(UserFault("no-such-job")),))
+    (card,) = booth.hear(replace(pressed(f"samples:{job}"), address=Address("memory", "-5"), private=False))
+    assert card.shared
+    assert card.picture == tmp_path / "sheets/k3v9.jpg"
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "cancel", "download", "clear"])
+def test_before_others_no_forged_button_does_anything(verb: str) -> None:
+    booth = Booth()
+    quote = booth.quoted()
+    of = quote.buttons[0].action.partition(":")[2]
+    forged = replace(pressed(f"{verb}:{of}"), address=Address("memory", "-5"), private=False)
+    (told,) = booth.hear(forged)
+    assert told.lines == (EN.say("chat-button-gone"),)
+    assert booth.office.filed == []
