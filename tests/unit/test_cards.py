@@ -1,7 +1,7 @@
 """Whole cards, as a person reads them."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from textwrap import dedent
 
 import pytest
@@ -18,16 +18,17 @@ from pipeline.domain.events import (
     Moving,
     Published,
     Registered,
+    Restarted,
     StageReached,
 )
 from pipeline.domain.faults import Blame
 from pipeline.domain.ids import InstanceId, MachineId, Sha256, Slug
-from pipeline.domain.job import Artifact, Ending, Job, Rental
+from pipeline.domain.job import Alert, Artifact, Ending, Job, Rental
 from pipeline.domain.money import MicroUsd, Points
 from pipeline.domain.progress import Progress
 from pipeline.domain.stage import End, Stage, Wish
 from pipeline.ports import Pace
-from tests.support.notified import SPOOL, after, machine, ordered, picture_of, stepping, told
+from tests.support.notified import JOB, SPOOL, after, machine, ordered, picture_of, stepping, told
 from tests.support.virtual import EPOCH
 
 WORDS = Words("en", strict=True)
@@ -300,3 +301,38 @@ def test_a_fast_world_counts_money_and_silence_in_lifes_time() -> None:
 def test_waiting_does_not_change_the_card_every_second() -> None:
     job = at(Stage.WAIT, 3, rented())
     assert len({picture_of(card(job, None, after(5 + second / 60))) for second in range(15)}) <= 2
+
+
+def alerted(code: str = "deadline") -> Job:
+    return replace(training(), alert=Alert(code, after(60), after(70)))
+
+
+def test_a_job_whose_time_is_up_says_what_happens_when_and_asks() -> None:
+    shown = card(alerted(), stepping(61, 1000), after(61))
+    assert "In 9 min it stops and keeps what is trained so far" in " ".join(shown.lines)
+    assert [button.action for button in shown.buttons] == [f"keep:{JOB}", f"stop:{JOB}", f"cancel:{JOB}"]
+    assert shown == card(alerted(), stepping(61, 1000), after(61) + timedelta(seconds=4)), "no edit a second"
+
+
+def test_who_kept_going_once_is_not_asked_again() -> None:
+    shown = card(replace(alerted(), extended_at=after(40)), stepping(61, 1000), after(61))
+    assert [button.action.partition(":")[0] for button in shown.buttons] == ["stop", "cancel"]
+
+
+@pytest.mark.parametrize("code", ["deadline", "rental-ends", "budget-job", "budget-day"])
+def test_what_we_stop_ourselves_has_its_reason_while_it_stops_and_when_it_is_over(code: str) -> None:
+    stopping = card(replace(training(), wish=Wish.STOP, halted=code), stepping(61, 1000), after(61))
+    assert WORDS.say(f"halted-{code}") in stopping.lines
+    assert WORDS.say("wish-stop") not in stopping.lines
+    kept = replace(finished(1200), ending=Ending(End.STOPPED, code=code), halted=code)
+    assert WORDS.say(f"ended-{code}") in card(kept, None, after(99)).lines
+    nothing = ended(training(), Ending(End.STOPPED, code=code))
+    assert WORDS.say(f"ended-{code}") in card(nothing, None, after(99)).lines
+
+
+@pytest.mark.parametrize("lower", [True, False])
+def test_a_crashed_trainer_that_starts_again_is_told_until_it_trains(lower: bool) -> None:
+    job = told(training(), 20, Restarted(code="trainer-failed", lower=lower))
+    said = WORDS.say("restarted-lower" if lower else "restarted")
+    assert said in card(job, None, after(21)).lines
+    assert said not in card(job, stepping(25, 10), after(25)).lines

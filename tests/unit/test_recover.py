@@ -1,5 +1,6 @@
 """After a failure: whose fault, and so what next."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,9 +11,10 @@ from pipeline.domain.faults import Blame, HostFault, HostSilent, OperatorFault, 
 from pipeline.domain.ids import InstanceId, MachineId
 from pipeline.domain.job import Job, Machine
 from pipeline.domain.money import MicroUsd
-from pipeline.domain.stage import End, Stage
+from pipeline.domain.stage import End, Stage, Wish
 from pipeline.flow.recover import grace, recover
 from pipeline.ports import Pace
+from pipeline.trainers.verdict import LASTING
 from tests.support.jobs import a_job
 from tests.support.virtual import EPOCH
 from tests.support.world import HOUSE
@@ -79,3 +81,43 @@ def test_what_nobody_foresaw_is_a_bug_and_leaves() -> None:
     job = after(a_job(stage=Stage.COLLECT, machine=MACHINE), ZeroDivisionError())
     assert job.ending is not None
     assert (job.ending.blame, job.ending.code, job.stage) == (Blame.BUG, "bug", Stage.TERMINATE)
+
+
+def crash(cause: str, **over: object) -> Job:
+    job = a_job(stage=Stage.TRAIN, machine=MACHINE, reached_train=True, **over)
+    return after(job, HostFault("trainer-failed", cause=cause, rc=1))
+
+
+def test_a_crash_is_tried_once_more_on_the_same_machine_and_the_try_is_stored() -> None:
+    again = crash("trainer_failed")
+    assert (again.stage, again.machine and again.machine.retried, again.lower, again.moves) == (Stage.UPLOAD, 1, 0, 0)
+    left = after(replace(again, stage=Stage.TRAIN), HostFault("trainer-failed", cause="trainer_failed", rc=1))
+    assert (left.moving, left.moves) == (True, 1)
+
+
+def test_out_of_memory_goes_a_rung_down_while_there_is_one() -> None:
+    again = crash("out_of_memory")
+    assert (again.stage, again.lower) == (Stage.UPLOAD, 1)
+    assert crash("out_of_memory", lower=1).moving, "24 GB are on the last rung but one"
+
+
+@pytest.mark.parametrize("cause", sorted(LASTING))
+def test_what_lasts_leaves_the_machine_at_once(cause: str) -> None:
+    assert crash(cause).moving
+
+
+def test_nobody_who_wished_to_stop_is_kept_by_another_try() -> None:
+    assert crash("trainer_failed", wish=Wish.STOP).stage is not Stage.UPLOAD
+
+
+def test_a_job_that_waits_for_its_turn_waits_longer_than_one_whose_market_is_down() -> None:
+    job = after(a_job(stage=Stage.RENT), OperatorFault("budget-hour"))
+    assert after(job, OperatorFault("budget-hour"), minutes=60).stage is Stage.RENT
+    assert after(job, OperatorFault("market-down"), minutes=60).ending is not None
+    assert after(job, OperatorFault("budget-hour"), minutes=121).ending is not None
+    assert after(a_job(stage=Stage.RENT), OperatorFault("budget-day")).ending is not None
+
+
+def test_a_persons_own_patience_with_a_boot_counts_more_than_the_houses() -> None:
+    job = a_job(stage=Stage.WAIT, machine=MACHINE, boot_minutes=7.0)
+    assert grace(job, replace(HOUSE, ssh_timeout_min=40.0)) == timedelta(minutes=7)
