@@ -10,7 +10,7 @@ from notifier.card import Button, Card, Tone
 from notifier.words import Words
 from pipeline.domain.job import Job
 from pipeline.domain.money import Tariff
-from pipeline.domain.recipe import Recipe
+from pipeline.domain.recipe import Captions, Recipe
 from pipeline.ports import Pace
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def quote_card(offered: "Offered", words: Words, tariff: Tariff, *, first: bool,
         lines=(
             words.say("chat-quote-pictures", count=len(offered.manifest.pictures)),
             *phrases.found(offered.findings, words),
+            *_uncaptioned(offered, words),
             words.say("chat-quote-promise"),
             *([words.say("chat-quote-copied")] if first else []),
             *([words.say("chat-quote-short", missing=words.points(_missing(offered)))] if short else []),
@@ -81,6 +82,16 @@ def quote_card(offered: "Offered", words: Words, tariff: Tariff, *, first: bool,
         ),
         tone=Tone.BAD if short else Tone.PLAIN,
     )
+
+
+def _uncaptioned(offered: "Offered", words: Words) -> tuple[str, ...]:
+    """What is trained beside pictures without a caption: nothing here writes any, and that is said."""
+    bare = len(offered.manifest.pictures) - len(offered.manifest.captions)
+    if offered.recipe.captions is Captions.NONE:
+        return (words.say("chat-quote-captions-none"),) if offered.manifest.captions else ()
+    if offered.recipe.captions is Captions.AUTO and bare:
+        return (words.say("chat-quote-captions-auto", count=bare),)
+    return ()
 
 
 def answered(quote: Card) -> Card:

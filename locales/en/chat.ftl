@@ -43,6 +43,12 @@ chat-quote-finish = Model ready
 chat-quote-in = in about { $time }
 chat-quote-balance = Balance after
 chat-quote-options = Options
+chat-quote-captions-none = Your captions are left out, as you asked: it learns from the pictures and the trigger word alone.
+chat-quote-captions-auto =
+    { $count ->
+        [one] One picture has no caption. Nothing here can write one yet, so it is learned with the trigger word alone.
+       *[other] { $count } pictures have no caption. Nothing here can write them yet, so they are learned with the trigger word alone.
+    }
 chat-quote-recipe = { $base }, { $steps } steps, rank { $rank }, lr { $lr }, sizes { $resolution }, { $samples ->
         [0] no samples
         [one] one sample

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.ports import Said
-from bot.talk import hello, options
+from bot.talk import hello, options, train
 from bot.talk.dialogue import BUTTONS, COMMANDS, answer
 from bot.talk.effects import (
     AddToDraft,
@@ -28,12 +28,16 @@ from bot.talk.effects import (
     Tell,
 )
 from notifier.words import Words
+from pipeline.domain.dataset import Manifest, Picture
 from pipeline.domain.faults import UserFault
-from pipeline.domain.ids import Identity
+from pipeline.domain.ids import Identity, Sha256, Slug
 from pipeline.domain.job import Address
-from pipeline.domain.money import micro
+from pipeline.domain.ledger import Balance
+from pipeline.domain.money import Points, Tariff, micro
 from pipeline.domain.recipe import BOUNDS, PRESETS, Captions, Preset, Publish, Recipe
 from pipeline.domain.stage import Wish
+from pipeline.flow.intake import Offered
+from tests.support.office import PRICE
 
 NOTHING = Known()
 LAST = Recipe(trigger="ohwx", steps=1500, rank=32)
@@ -320,3 +324,20 @@ def test_before_others_only_what_shows_no_money_and_no_draft_is_answered() -> No
         else:
             assert effects == (Aside(name),)
     assert answer(replace(said("/elsewhere"), private=False), NOTHING) == ()
+
+
+def test_a_quote_says_what_happens_to_pictures_without_a_caption() -> None:
+    def lines(captions: Captions, captioned: int) -> tuple[str, ...]:
+        pictures = tuple(
+            Picture(sha256=Sha256(f"{n:064x}"), width=9, height=9, size=9, caption="c" * (n < captioned))
+            for n in range(12)
+        )
+        offered = Offered(
+            recipe=Recipe(trigger="ohwx", captions=captions), manifest=Manifest(pictures), findings=(), quote=PRICE,
+            digest="d", slug=Slug("ohwx"), balance=Balance(available=Points(9), held=Points(0)),
+        )  # fmt: skip
+        return train.quote_card(offered, EN, Tariff(), first=False).lines
+
+    assert EN.say("chat-quote-captions-auto", count=10) in lines(Captions.AUTO, 2)
+    assert EN.say("chat-quote-captions-none") in lines(Captions.NONE, 2)
+    assert lines(Captions.KEEP, 2) == lines(Captions.AUTO, 12) == lines(Captions.NONE, 0)
