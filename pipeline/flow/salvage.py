@@ -29,9 +29,7 @@ def worth_salvaging(job: Job) -> Machine | None:
 
 async def salvage(job: Job, kit: Kit, host: Host) -> Job:
     """Bring the log's end and the exit code; then the newest whole checkpoint, unless nobody wants or believes it."""
-    code, log_tail = saves.read_last_words((await host.run(saves.last_words(job.id))).out)
-    (kit.spool.job(job.id) / f"run-{job.attempt}.log").write_bytes(log_tail)
-    log.info("salvaged-log", job=job.id, rc=code, tail=tail(log_tail))
+    await last_words(job, kit, host)
     unwanted = job.ending is not None and job.ending.end is End.CANCELLED
     if unwanted or job.machine is None or not job.machine.believed:
         return job
@@ -43,6 +41,13 @@ async def salvage(job: Job, kit: Kit, host: Host) -> Job:
     if fresh is None or repeats(job.mirror, fresh):
         return job
     return await record(job, kit, Homeward(fresh=fresh))
+
+
+async def last_words(job: Job, kit: Kit, host: Host) -> None:
+    """Bring the log's end home, whoever asks for it later."""
+    code, words = saves.read_last_words((await host.run(saves.last_words(job.id))).out)
+    (kit.spool.job(job.id) / f"run-{job.attempt}.log").write_bytes(words)
+    log.info("last-words", job=job.id, rc=code, tail=tail(words))
 
 
 def salvaged(job: Job) -> Job:

@@ -10,6 +10,7 @@ import pytest
 from pipeline.domain.ids import JobId
 from pipeline.trainers import saves
 from pipeline.trainers.box import Command, folder, numbers
+from pipeline.trainers.log import OptimizerResumed, Reader, Resumed
 
 JOB = JobId("k3v9q0000000")
 
@@ -104,6 +105,26 @@ def test_once_the_trainer_was_started_its_folder_is_its_own(out: Path) -> None:
     (out / f"{JOB}_000000010.safetensors").write_bytes(b"its own")
     assert at(out.parents[3], saves.lay(JOB, 250, optimizer=True)) == b""
     assert [file.name for file in out.iterdir()] == [f"{JOB}_000000010.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("capture", "step", "kept"),
+    [
+        ("32-resume-elsewhere-from-mirrored-set", 13, True),
+        ("37-resume-elsewhere-adamw8bit", 23, True),
+        ("45-resume-hostile-optimizer", None, False),
+        ("29b-resume-truncated-optimizer", None, False),
+    ],
+)
+def test_a_resumed_run_tells_its_step_and_whether_its_optimizer_went_on(
+    capture: str, step: int | None, *, kept: bool
+) -> None:
+    readings = Reader().feed((Path(__file__).parents[1] / "data" / "aitoolkit" / f"{capture}.raw").read_bytes())[1]
+    steps = [each.step for each in readings if isinstance(each, Resumed)]
+    states = [each.kept for each in readings if isinstance(each, OptimizerResumed)]
+    assert len(steps) == 1
+    assert steps[0] == (step or steps[0])
+    assert states[-1] is kept
 
 
 def test_the_last_words_are_the_exit_code_and_the_end_of_the_log(out: Path) -> None:

@@ -21,6 +21,7 @@ from pipeline.domain.stage import End, Wish
 from pipeline.flow.journal import load_progress
 from pipeline.flow.kit import Kit
 from pipeline.flow.mirror import WEIGHTS, Homeward, final_weights, judged, record
+from pipeline.flow.salvage import last_words
 from pipeline.flow.stages.common import at_host, awake
 from pipeline.ports import Host
 from pipeline.trainers import saves
@@ -102,13 +103,12 @@ async def _weights(job: Job, kit: Kit, host: Host) -> Job:
 
 
 async def _samples(job: Job, kit: Kit, host: Host) -> list[Path]:
-    """The samples that came; a missing picture is no reason to lose a model."""
+    """The log's end, and the samples that came; a missing picture is no reason to lose a model."""
     raw: list[Path] = []
-    if not job.recipe.samples:
-        return raw
     there, here = f"{saves.output(job.id)}/samples", kit.spool.job(job.id)
     try:
-        for name, size in sorted(await host.list(there)):
+        await last_words(job, kit, host)
+        for name, size in sorted(await host.list(there)) if job.recipe.samples else ():
             if name.endswith((".jpg", ".png", ".webp")) and size <= SAMPLE_CAP and len(raw) < 8:  # noqa: PLR2004  # twice what was ordered
                 local = here / f"sample-{len(raw)}.raw"
                 await host.get(f"{there}/{name}", local, cap=SAMPLE_CAP)
