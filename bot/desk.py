@@ -41,7 +41,6 @@ from notifier.view import view_of
 from notifier.words import Words
 from pipeline.domain.faults import Blame, Fault, UserFault
 from pipeline.domain.ids import AccountId, JobId, Slug
-from pipeline.domain.job import Address
 from pipeline.domain.recipe import Recipe
 from pipeline.ports import Clock
 
@@ -51,6 +50,7 @@ FRESH: Final = 10.0  # seconds; a job older than this was not started by this pr
 __all__ = ["Desk", "Premises"]
 
 log = structlog.get_logger()
+Room = tuple[str, str]  # a platform's chat: one person may be heard there in two languages
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -79,9 +79,9 @@ class Desk:
         self._words = words
         self._clock = clock
         self._premises = premises or Premises()
-        self._counts: OrderedDict[Address, MessageId] = OrderedDict()
+        self._counts: OrderedDict[Room, MessageId] = OrderedDict()
         self._quotes: OrderedDict[tuple[AccountId, str], Card] = OrderedDict()
-        self._counting: WeakValueDictionary[Address, _Line] = WeakValueDictionary()
+        self._counting: WeakValueDictionary[Room, _Line] = WeakValueDictionary()
 
     async def hear(self, said: Said) -> None:
         """Answer `said`. Never raises: what goes wrong on our side is logged and told as one kind sentence."""
@@ -107,7 +107,7 @@ class Desk:
             await self._regret(said, words.reason(Blame.BUG, "bug", {}))
 
     async def _regret(self, said: Said, why: str) -> None:
-        self._counts.pop(said.address, None)
+        self._counts.pop(_room(said), None)
         await self._couriers[said.address.platform].show(said.address, phrases.sentence(why, Tone.BAD), None)
 
     async def _answer(self, said: Said, words: Words) -> None:
@@ -123,7 +123,7 @@ class Desk:
         return Known(last=last, publish=self._premises.publish, operator=said.identity in self._premises.operators)
 
     async def _show(self, visit: Visit, card: Card, over: MessageId | None = None) -> MessageId:
-        self._counts.pop(visit.said.address, None)  # the next picture is counted below what was said since
+        self._counts.pop(_room(visit.said), None)  # the next picture is counted below what was said since
         return await visit.courier.show(visit.said.address, card, over)
 
     async def _carry_out(self, visit: Visit, effect: Effect) -> Card | None:  # noqa: C901, PLR0911, PLR0912  # one case for each effect
@@ -184,8 +184,8 @@ class Desk:
 
     async def _count(self, visit: Visit) -> None:
         """Say how many there are, in the message that said so before if nothing was said since."""
-        address = visit.said.address
-        line = self._counting.setdefault(address, _Line())
+        room = _room(visit.said)
+        line = self._counting.setdefault(room, _Line())
         line.waiting += 1
         async with line.lock:  # an album arrives as many remarks at once
             line.waiting -= 1
@@ -193,7 +193,7 @@ class Desk:
                 return
             draft = await self._office.draft(visit.account)
             card = dataset.counted_card(draft, visit.words)
-            _remember(self._counts, address, await self._show(visit, card, self._counts.get(address)))
+            _remember(self._counts, room, await self._show(visit, card, self._counts.get(room)))
 
     # --- quotes
 
@@ -283,6 +283,10 @@ class Desk:
         if not visit.said.private:
             return jobs.glance(card, over=job.ending is not None)
         return replace(card, final=True)  # the live message is another one; this one shows a moment
+
+
+def _room(said: Said) -> Room:
+    return said.address.platform, said.address.chat
 
 
 def _remember(kept: OrderedDict[K, V], key: K, value: V) -> None:

@@ -236,3 +236,16 @@ def test_a_file_is_a_document_up_to_what_the_server_takes(tmp_path: Path) -> Non
         assert not await mouth.send_file(ANN, file, "ohwx")
 
     assert play(scene).names == ["sendDocument", "sendDocument"]
+
+
+def test_a_picture_that_telegram_refuses_costs_the_picture_not_the_words(tmp_path: Path) -> None:
+    picture = tmp_path / "a.png"
+    picture.write_bytes(b"png")
+
+    async def scene(mouth: Mouth, line: Line) -> None:
+        line.refuse("sendPhoto", 400, "Bad Request: PHOTO_INVALID_DIMENSIONS")
+        message = await mouth.show(ANN, replace(LIVE, picture=picture), None)
+        line.refuse("editMessageMedia", 400, "Bad Request: IMAGE_PROCESS_FAILED")
+        assert await mouth.show(ANN, replace(DONE, picture=picture), message) == message
+
+    assert play(scene).names == ["sendPhoto", "sendMessage", "editMessageMedia", "editMessageText"]

@@ -109,9 +109,14 @@ class Mouth:
 
     async def _send(self, place: Place, card: Card) -> Sent:
         picture = _usable(card, place.chat)
-        made = await self._said(
-            place.chat, Rank.LAST_WORD, lambda chat: self._sending(chat, place.thread, card, picture)
-        )
+        try:
+            made = await self._said(
+                place.chat, Rank.LAST_WORD, lambda chat: self._sending(chat, place.thread, card, picture)
+            )
+        except (OperatorFault, TooBig) as fault:
+            if picture is None or _silent(fault):
+                raise
+            return await self._send(place, _without_picture(card))
         return Sent(made.message_id, _named(picture) if picture else "")
 
     async def _sending(self, chat: int, thread: int | None, card: Card, picture: Path | None) -> Message:
@@ -130,6 +135,10 @@ class Mouth:
             await self._said(place.chat, rank, lambda chat: self._edit(chat, card, sent, picture))
         except Same:
             return now
+        except (OperatorFault, TooBig) as fault:
+            if picture is None or _silent(fault):
+                raise
+            return await self._edited(place, _without_picture(card), sent)
         except OtherKind:
             if sent.picture == UNSEEN:
                 return await self._send(place, card)
@@ -189,6 +198,17 @@ class Mouth:
             return InlineKeyboardButton(text=button.label, url=button.link)
         assert len(button.action.encode()) <= DATA_MOST, button.action
         return InlineKeyboardButton(text=button.label, callback_data=button.action)
+
+
+def _silent(fault: Exception) -> bool:
+    """Nobody answered: the picture is not to blame."""
+    return isinstance(fault, OperatorFault) and fault.code != "telegram-refused"
+
+
+def _without_picture(card: Card) -> Card:
+    """Telegram does not take it: the words are worth more."""
+    log.warning("telegram-picture-refused", title=card.title)
+    return replace(card, picture=None)
 
 
 def _usable(card: Card, chat: int) -> Path | None:

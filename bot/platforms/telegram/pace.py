@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import heapq
 import re
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator
@@ -89,7 +88,7 @@ class Gate:
     async def turn(self, chat: int, rank: Rank = Rank.LAST_WORD) -> AsyncIterator[None]:
         """Wait for a turn to write to `chat`, and keep it while writing: a chat reads in order."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (rank, next(self._tickets), chat, turn))
+        self._waiting.append((rank, next(self._tickets), chat, turn))
         self._admit()
         try:
             await turn
