@@ -45,6 +45,8 @@ class _Thread:
     showing: Showing
     stale: bool = True
     busy: bool = False
+    rests: float = 0.0  # until then (loop time) no new figures are worth an edit; a new version of the job is
+    rested: int = -1  # the version the courier said so of
 
 
 class Relay:
@@ -103,7 +105,10 @@ class Relay:
 
     def _start(self, group: asyncio.TaskGroup) -> None:
         """One teller a job: jobs go side by side, the edits of one in order."""
+        now = asyncio.get_running_loop().time()
         for thread in self._threads.values():
+            if now < thread.rests and thread.job.version == thread.rested:
+                continue  # hundreds of cards drawn for nothing would keep people waiting
             thread.stale = True
             if not thread.busy:
                 thread.busy = True
@@ -147,7 +152,9 @@ class Relay:
                 try:
                     await self._show(thread)
                     pause = PAUSE
-                except Later:  # the next look asks again, with what is true by then
+                except Later as later:  # a later look asks again, with what is true by then
+                    thread.rests = asyncio.get_running_loop().time() + later.seconds
+                    thread.rested = thread.job.version
                     break
                 except Exception as error:  # a courier's mistake must not silence other jobs
                     log.warning("relay-stumbled", job=thread.job.id, error=type(error).__name__, exc_info=error)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from tests.bench.boots import boots
 from tests.bench.cards import cards
 from tests.bench.demo import demo
+from tests.bench.discord_figures import discords
 from tests.bench.market import market
 from tests.bench.reader import reader
 from tests.bench.recovery import recovery
@@ -16,6 +17,6 @@ from tests.bench.watching import watching
 
 FIGURES: Mapping[str, Callable[[], list[Row]]] = {
     "startup": startup, "cards": cards, "reader": reader, "demo": demo, "market": market, "boots": boots,
-    "ssh-files": files, "ssh-crowds": crowds, "ssh-polls": polls, "first-step": start,
+    "ssh-files": files, "ssh-crowds": crowds, "ssh-polls": polls, "first-step": start, "discord": discords,
     "watching": watching, "recovery": recovery,
 }  # fmt: skip

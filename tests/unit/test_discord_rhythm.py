@@ -1,5 +1,7 @@
 """How often a live message is edited, and what the brake does when too much is refused."""
 
+import asyncio
+
 import pytest
 
 from bot.platforms.discord.brake import MOST, WINDOW, Brake
@@ -8,6 +10,7 @@ from bot.platforms.discord.where import Kind, Place, Spot
 from notifier.card import Card
 from notifier.ports import Later, MessageId
 from pipeline.ports import Pace
+from tests.support.virtual import run
 
 SPOT = Spot(5, 60)
 HOUR = 3600.0
@@ -79,6 +82,25 @@ def test_thousands_of_refusals_stop_us_before_discord_does() -> None:
     with pytest.raises(Later):
         brake.check(MOST / 10)
     brake.check(MOST / 10 + WINDOW)
+
+
+def test_fewer_than_fifty_requests_go_in_any_second_however_many_wait() -> None:
+    async def sends() -> list[float]:
+        brake, went = Brake(), list[float]()
+
+        async def send() -> None:
+            await brake.turn()
+            went.append(asyncio.get_running_loop().time())
+
+        await asyncio.sleep(100)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(200):
+                group.create_task(send())
+        return went
+
+    went = run(sends())
+    assert all(sum(at <= one < at + 1 for one in went) < 50 for at in went)
+    assert went[-1] == pytest.approx(105, abs=0.2)
 
 
 def test_what_is_granted_is_not_counted() -> None:

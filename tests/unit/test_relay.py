@@ -250,6 +250,26 @@ def test_an_edit_that_is_not_due_is_asked_for_again_with_what_is_true_by_then() 
     assert ["Step 3 of" in " ".join(card.lines) for _, _, card in chat.calls] == [False, True]
 
 
+def test_a_card_that_is_not_due_is_not_drawn_again_and_again_unless_its_job_moves() -> None:
+    chat, store = Chat(), MemoryStore()
+
+    async def life() -> None:
+        async with running(relay_of(store, {"memory": chat})):
+            job = await save(store, ordered())
+            await asyncio.sleep(10)
+            chat.fails = [Later(60.0)] * 2
+            job = await save(store, reached(job, Stage.RENT))
+            await asyncio.sleep(30)
+            assert len(chat.fails) == 1
+            await save(store, reached(job, Stage.WAIT))
+            await asyncio.sleep(5)
+            assert chat.fails == []
+            await asyncio.sleep(70)
+
+    run(life())
+    assert ["Step 3 of" in " ".join(card.lines) for _, _, card in chat.calls] == [False, True]
+
+
 def test_a_courier_that_stumbles_is_asked_again_and_stops_nobody_elses_message() -> None:
     limping, chat, store = Chat("limping", fails=[OSError("reset")] * 3), Chat(), MemoryStore()
 

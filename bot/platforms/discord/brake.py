@@ -1,4 +1,7 @@
-"""The brake: refused requests are counted, for at ten thousand in ten minutes Discord locks the whole address out."""
+"""What holds for all of our requests together: at most fifty a second, and few of them refused.
+
+At ten thousand refusals in ten minutes Discord locks the whole address out. Answers to interactions are not counted.
+"""
 
 import asyncio
 from collections import deque
@@ -13,6 +16,7 @@ INVALID: Final = frozenset({401, 403, 429})
 MOST: Final = 3000  # refusals in WINDOW, after which only answers to people go on
 WINDOW: Final = 600.0  # seconds
 REST: Final = 30.0  # seconds until somebody asks again
+A_SECOND: Final = 40.0  # requests; Discord's own limit is 50
 
 
 class Brake:
@@ -20,6 +24,15 @@ class Brake:
 
     def __init__(self) -> None:
         self._refused: deque[float] = deque(maxlen=MOST)
+        self._turn = asyncio.Lock()
+        self._next = 0.0
+
+    async def turn(self) -> None:
+        """Wait until one more request may go: one after the other, so that a stall is not followed by a burst."""
+        loop = asyncio.get_running_loop()
+        async with self._turn:
+            await asyncio.sleep(max(0.0, self._next - loop.time()))
+            self._next = loop.time() + 1 / A_SECOND
 
     def trace(self) -> aiohttp.TraceConfig:
         """What tells us of every answer, those that the library repeats by itself among them."""

@@ -77,6 +77,7 @@ class Mouth:
             await self._turn(spot, card, shared=shared)
         drawn = _drawn(card, shared=shared)
         picture = _picture(drawn)
+        await self._client.brake.turn()
         message = self._client.get_partial_messageable(spot.channel).get_partial_message(spot.number)
         try:
             await message.edit(**drawn.edited(keep_picture=self._pictures.get(spot) == picture))
@@ -164,6 +165,7 @@ class Mouth:
         return spot
 
     async def _send(self, channel: int, parts: dict[str, Any]) -> discord.Message:
+        await self._client.brake.turn()
         try:
             return await self._client.get_partial_messageable(channel).send(**parts)
         except (discord.Forbidden, discord.NotFound) as error:
