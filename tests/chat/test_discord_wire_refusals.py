@@ -18,6 +18,8 @@ def test_a_refused_dm_falls_back_to_the_channel_with_a_mention_and_says_why_once
         first = await fallen_back(one, ann, "first")
         assert "write to you directly" in first.versions[0]
         await ann.presses("Cancel", first)
+        await ann.until(lambda: not first.buttons, "a final card")
+        assert "write to you directly" in first.text  # an edit leaves it where it is
         again = await fallen_back(one, ann, "second")
         assert "write to you directly" not in again.versions[0]
         other = await fallen_back(one, bob, "other")
