@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.support.discord import Discord, File, discord
+from tests.support.discord import Discord, File, discord, oracle
 from tests.support.discord.state import Json
 
 Talk = Callable[[Discord, "Client"], Awaitable[None]]
@@ -292,5 +292,26 @@ def test_what_the_client_would_not_send_fails_the_test_and_not_the_bot() -> None
             with pytest.raises(AssertionError):
                 await ann.slash("hello", where, **options)
         assert there.state.interactions == {}
+
+    talk(scene)
+
+
+@pytest.mark.skipif(not oracle.there(), reason="Discord's description (../shared/captures) is not at hand")
+def test_discords_own_description_allows_every_answer_and_finds_a_wrong_request() -> None:
+    async def scene(there: Discord, app: Client) -> None:
+        await app.commands(HELLO)
+        ann = there.person(7)
+        place = f"/channels/{there.channel.id}"
+        row = {"type": 1, "components": [{"type": 2, "style": 1, "label": "x", "custom_id": "x"}]}
+        for path in ("/gateway", "/gateway/bot", "/users/@me", "/oauth2/applications/@me", "/users/7", place):
+            assert (await app.ask("GET", path))[0] == 200
+        await app.ask("POST", "/users/@me/channels", {"recipient_id": 7})
+        _, sent = await app.ask("POST", f"{place}/messages", {"embeds": [{"title": "x"}], "components": [row]})
+        await app.ask("PATCH", f"{place}/messages/{sent['id']}", {"content": f"<@{ann.user.id}>"})
+        await app.ask("DELETE", f"{place}/messages/{sent['id']}")
+        await app.ask("GET", f"{place}/messages/{sent['id']}")
+        assert oracle.findings(there.rest.exchanges) == []
+        await app.ask("POST", f"{place}/messages", {"content": "x", "embeds": {"title": "x"}})
+        assert oracle.findings(there.rest.exchanges) != []
 
     talk(scene)
