@@ -247,7 +247,7 @@ class Evening:
                 raise error
 
         test.__name__ = name
-        return test
+        return pytest.mark.timeout(300)(test)  # whoever comes first plays them all, on whatever is left of the machine
 
     async def _played(self, folder: Path) -> None:
         async with asyncio.TaskGroup() as group:
@@ -281,6 +281,7 @@ class Evening:
             self._ended[name] = error
 
 
+evening = Evening()  # of several files: whatever can share a bot
 night = Evening()  # of several files: whatever needs a bot of its own
 
 

@@ -1,8 +1,6 @@
 """From pictures to a model in a Telegram chat: the real bot as a second process, over the real wire."""
 
-from tests.chat.telegram_scene import SHORT, Evening, Scene, finished, pictures
-
-evening = Evening()
+from tests.chat.telegram_scene import SHORT, Scene, evening, finished, pictures
 
 
 @evening.scene

@@ -1,9 +1,8 @@
 """A Telegram chat without a training in it: what people send, press, forge and edit. All scenes share one bot."""
 
-from tests.chat.telegram_scene import Evening, Scene, pictures
+from tests.chat.telegram_scene import Scene, evening, pictures
 from tests.support.telegram import Person, Seen
 
-evening = Evening()
 HOSTILE = "@durov /start t.me/x <b>x</b> {$n} \u202egnp.piz"
 
 
@@ -200,7 +199,7 @@ async def test_a_429_is_waited_out_exactly(one: Scene) -> None:
     await ann.until("train", 40)
     refused, said = [call for call in one.server.called("sendMessage") if call.text("chat_id") == str(ann.chat.id)]
     assert refused.status == 429
-    assert 2.0 <= said.at - refused.at < 3.0
+    assert 2.0 <= said.at - refused.at < 4.0
 
 
 @evening.scene
