@@ -186,7 +186,7 @@ def _settled(view: JobView, job: Job) -> JobView:
         spent=MicroUsd(spent),
         slug=job.slug or view.slug,
         url=job.url or view.url,
-        registered=view.registered or job.slug is not None,
+        registered=view.registered or (job.over and job.artifact is not None),
     )
     if job.ending is not None:
         why = job.ending

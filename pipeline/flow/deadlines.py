@@ -76,8 +76,12 @@ def spent(job: Job, now: datetime, pace: Pace) -> MicroUsd:
 
 
 def overspent(job: Job, now: datetime, pace: Pace) -> bool:
-    """Twice the ceiling is the most the house ever puts into one job."""
-    return spent(job, now, pace) >= JOB_BUDGET * job.quote.ceiling_cost
+    """Twice the ceiling is the most the house ever puts into one job.
+
+    Our own slowness on each machine is not its fault: cents in life, much in a sandbox whose hours are seconds.
+    """
+    slowness = quoted_rate(job) * (len(job.rentals) + 1) * pace.life(OWN_SLOWNESS.total_seconds()) / 3600
+    return spent(job, now, pace) >= JOB_BUDGET * job.quote.ceiling_cost + slowness
 
 
 def judged(job: Job, now: datetime, pace: Pace) -> Job | None:

@@ -134,3 +134,8 @@ def test_nothing_has_happened_to_a_new_job() -> None:
     assert START.stage is Stage.PREPARE
     assert START.heard == EPOCH
     assert START.pictures == 12
+
+
+def test_a_name_that_was_reserved_makes_no_model() -> None:
+    job = replace(training(), slug=Slug("ohwx"), stage=Stage.DONE, ending=Ending(End.STOPPED))
+    assert not view_of(job, None).has_model
