@@ -9,6 +9,13 @@ import structlog
 from pipeline.adapters.redact import hush, secrets
 
 
+class _Hiding(logging.Formatter):
+    """Libraries' own log lines, their tracebacks too, without the secrets we know."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return secrets.hide(super().format(record))
+
+
 def set_up(level: str = "info", form: str = "console", into: TextIO | None = None) -> None:
     """Log to `into` (standard error by default); libraries that log addresses are kept to warnings."""
     out = into or sys.stderr
@@ -28,5 +35,7 @@ def set_up(level: str = "info", form: str = "console", into: TextIO | None = Non
         logger_factory=structlog.WriteLoggerFactory(file=out),
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(level=logging.WARNING, stream=out, format="%(name)s: %(message)s", force=True)
+    theirs = logging.StreamHandler(out)
+    theirs.setFormatter(_Hiding("%(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[theirs], force=True)
     hush()

@@ -40,6 +40,7 @@ class Client(Listener):
     def __init__(self, grounds: Grounds, dev_guild: int | None) -> None:
         self.brake = Brake()
         logging.getLogger("discord.state").setLevel(logging.ERROR)  # it warns that servers are not kept: they are not
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # nobody talks to us aloud
         super().__init__(
             http_trace=self.brake.trace(),
             intents=discord.Intents.none(),  # commands, buttons and forms bring all they need; servers fill no memory

@@ -15,7 +15,7 @@ from bot.platforms.discord.hearing import Listener
 from bot.platforms.discord.inbox import Inbox, Remark
 from bot.platforms.discord.mouth import Mouth
 from bot.platforms.discord.people import People
-from bot.platforms.discord.reply import Reply, answering, revived
+from bot.platforms.discord.reply import BROKEN, Reply, answering, revived
 from bot.platforms.discord.said import place_of, remark_of
 from bot.platforms.discord.where import Kind, Place, Spot
 from bot.ports import Grounds, Hear, Said
@@ -28,6 +28,7 @@ from pipeline.domain.ids import Identity
 from pipeline.domain.job import Address
 
 DRAIN: Final = 3.5  # seconds that handlers have to come to an end when we are asked to
+ACKNOWLEDGED: Final = 40060
 NAME: Final = "discord"
 
 log = structlog.get_logger()
@@ -124,7 +125,7 @@ class Ear:
         said = phrases.sentence(self._grounds.words(address.locale).fault(fault), Tone.BAD)
         try:
             await self._mouth.show(address, said, None)
-        except (Unreachable, discord.HTTPException) as error:
+        except (Unreachable, discord.HTTPException, *BROKEN) as error:
             log.info("discord-mute", error=type(error).__name__)
 
     async def _meet(self, place: Place) -> None:
@@ -174,16 +175,28 @@ class Ear:
 
 
 async def _deferred(interaction: discord.Interaction[Any], *, hidden: bool, thinking: bool) -> bool:
-    """Acknowledge within Discord's three seconds; False: somebody else did (40060), or it is too late (10062)."""
-    try:
-        if thinking:
-            await interaction.response.defer(ephemeral=hidden, thinking=True)
+    """Acknowledge within Discord's three seconds; False: somebody else did (40060), or it is too late (10062).
+
+    A line that broke is tried once more: what Discord then calls a second acknowledgement is the first, arrived.
+    """
+    broke = False
+    for _ in range(2):
+        try:
+            if thinking:
+                await interaction.response.defer(ephemeral=hidden, thinking=True)
+            else:
+                await interaction.response.defer()
+        except discord.HTTPException as error:
+            if broke and error.code == ACKNOWLEDGED:
+                return True
+            log.warning("discord-not-acknowledged", interaction=interaction.id, code=error.code)
+            return False
+        except BROKEN:
+            broke = True
         else:
-            await interaction.response.defer()
-    except (discord.HTTPException, discord.InteractionResponded) as error:
-        log.warning("discord-not-acknowledged", interaction=interaction.id, code=getattr(error, "code", 0))
-        return False
-    return True
+            return True
+    log.warning("discord-not-acknowledged", interaction=interaction.id)
+    return False
 
 
 def said_of(remark: Remark, files: tuple[Path, ...]) -> Said:

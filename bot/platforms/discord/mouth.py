@@ -13,7 +13,7 @@ from bot.platforms.discord.face import Face, face
 from bot.platforms.discord.hearing import Listener
 from bot.platforms.discord.ink import ink
 from bot.platforms.discord.people import People
-from bot.platforms.discord.reply import Expired, answering
+from bot.platforms.discord.reply import BROKEN, Expired, answering
 from bot.platforms.discord.rhythm import Rhythm
 from bot.platforms.discord.where import Kind, Place, Spot
 from bot.ports import Grounds
@@ -153,7 +153,7 @@ class Mouth:
         said = f"<@{place.user}> {ink(words.say('discord-pointer', title=card.title), LINE)} {link}"
         try:
             await self._send(place.channel, {"content": said, "suppress_embeds": True})
-        except (Unreachable, discord.HTTPException) as error:
+        except (Unreachable, discord.HTTPException, *BROKEN) as error:  # the live message is there, and is noted
             log.info("discord-no-pointer", channel=place.channel, error=type(error).__name__)
 
     async def _sent(self, channel: int, card: Card, *, shared: bool, anew: bool, **extra: Any) -> Spot:

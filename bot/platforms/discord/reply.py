@@ -5,6 +5,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final
 
+import aiohttp
 import discord
 
 from bot.platforms.discord.face import Face
@@ -15,6 +16,9 @@ UNKNOWN_MESSAGE: Final = 10008
 GONE: Final = frozenset({UNKNOWN_MESSAGE, 10015, 50027})  # dismissed, or the token is too old: others will do
 LIFE: Final = 15 * 60 - 10.0  # seconds of an interaction's token, less a few
 UNAUTHORIZED, LARGE, TOO_LARGE = 401, 413, 40005
+
+
+BROKEN: Final = (aiohttp.ClientError, OSError, TimeoutError)  # the line, not the answer
 
 
 class Expired(Exception):
@@ -42,6 +46,8 @@ class Reply:
             return not (await self._interaction.original_response()).flags.loading
         except discord.HTTPException as error:
             return error.code == UNKNOWN_MESSAGE  # it was there, and was taken away
+        except BROKEN:
+            return False
 
     async def show(self, face: Face, over: Spot | None) -> Spot:
         """Show `face`, over `over` if that is a message of this answer. Raises Expired."""
@@ -85,7 +91,7 @@ class Reply:
             self._thinking = False
             try:
                 await self._interaction.delete_original_response()
-            except discord.HTTPException:  # the person sees a promise for a while longer
+            except (discord.HTTPException, *BROKEN):  # the person sees a promise for a while longer
                 return
 
     @property
