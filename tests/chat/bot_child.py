@@ -5,6 +5,7 @@ that environment and nothing else, both its outputs in the file `out`, and is an
 for that child and is answered with its exit code. When stdin ends, what is left of them ends, too.
 """
 
+import ctypes
 import importlib
 import json
 import os
@@ -20,6 +21,7 @@ WITH = (
     "bot.platforms.telegram.telegram", "pipeline.adapters.discover", "pipeline.adapters.providers.vast",
     "pipeline.adapters.publishers.huggingface", "pipeline.sandbox.world", "numpy", "safetensors.numpy",
 )  # fmt: skip
+PR_SET_PDEATHSIG = 1
 
 
 def begun(argv: list[str], env: dict[str, str], cwd: str, out: str) -> int:
@@ -45,6 +47,7 @@ def begun(argv: list[str], env: dict[str, str], cwd: str, out: str) -> int:
 
 def _dress(argv: list[str], env: dict[str, str], cwd: str, out: str) -> None:
     """What a shell does before it starts a program."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a test run that was killed leaves nobody behind
     descriptor = os.open(out, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     for stream in (1, 2):
         os.dup2(descriptor, stream)
