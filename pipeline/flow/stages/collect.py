@@ -5,6 +5,7 @@ when the weights are here: of the last step, or, for who stops, of an earlier on
 """
 
 import asyncio
+import re
 import shutil
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -108,7 +109,7 @@ async def _samples(job: Job, kit: Kit, host: Host) -> list[Path]:
     there, here = f"{saves.output(job.id)}/samples", kit.spool.job(job.id)
     try:
         await last_words(job, kit, host)
-        for name, size in sorted(await host.list(there)) if job.recipe.samples else ():
+        for name, size in _of_the_last_round(await host.list(there)) if job.recipe.samples else ():
             if name.endswith((".jpg", ".png", ".webp")) and size <= SAMPLE_CAP and len(raw) < 8:  # noqa: PLR2004  # twice what was ordered
                 local = here / f"sample-{len(raw)}.raw"
                 await host.get(f"{there}/{name}", local, cap=SAMPLE_CAP)
@@ -116,6 +117,12 @@ async def _samples(job: Job, kit: Kit, host: Host) -> list[Path]:
     except HostFault as fault:
         _given_up(job, kit, fault)
     return raw
+
+
+def _of_the_last_round(found: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Samples of the highest step: `<ms>__<step>_<n>.jpg` (facts/aitoolkit.md 4)."""
+    rounds = [int(step[1]) if (step := re.match(r"\d{1,20}__(\d{9})_", name)) else 0 for name, _ in found]
+    return sorted(each for each, step in zip(found, rounds, strict=True) if step == max(rounds))
 
 
 def _placed(source: Path, model: Path) -> None:
