@@ -498,3 +498,20 @@ def test_a_message_deleted_by_its_reader_is_sent_anew(tmp_path: Path) -> None:
         assert len(ann.dm) == 2
 
     run(tmp_path, story)
+
+
+def test_samples_are_seen_by_others_only_when_their_owner_puts_them_there(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        picture = tmp_path / "samples.png"
+        picture.write_bytes(b"png")
+        ann = town.person()
+        job = await started(town, ann)
+        there = replace(job, address=replace(job.address, room=Room.HERE))
+        await town.told(job, replace(live(1), picture=picture))
+        await town.told(there, replace(live(1), picture=picture))
+        await town.told(there, replace(live(1), picture=picture, shared=True))
+        assert [len(one.attachments) for one in ann.dm] == [1]
+        hidden, shown = (one for one in town.channel.history()[-2:])
+        assert (len(hidden.attachments), len(shown.attachments)) == (0, 1)
+
+    run(tmp_path, story)
