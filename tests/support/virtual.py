@@ -11,14 +11,16 @@ T = TypeVar("T")
 
 
 class _JumpingSelector(selectors.SelectSelector):
-    def __init__(self, jump: Callable[[float], None]) -> None:
+    def __init__(self, jump: Callable[[float], None], threads: Callable[[], int]) -> None:
         super().__init__()
-        self._jump = jump
+        self._jump, self._threads = jump, threads
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
             return super().select(None)
         ready = super().select(0)
+        if not ready and timeout > 0 and self._threads():
+            return super().select(None)  # a thread's work takes no virtual time: its end wakes us
         if not ready:
             self._jump(timeout)
         return ready
@@ -28,8 +30,17 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     """Starts `start` seconds after EPOCH, so that a restarted world goes on where it died."""
 
     def __init__(self, start: float = 0.0) -> None:
-        self._now = start
-        super().__init__(_JumpingSelector(self._advance))
+        self._now, self._threads = start, 0
+        super().__init__(_JumpingSelector(self._advance, lambda: self._threads))
+
+    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]  # as the loop behind it, which is no class of asyncio's own
+        work = super().run_in_executor(executor, func, *args)
+        self._threads += 1
+        work.add_done_callback(self._rejoined)
+        return work
+
+    def _rejoined(self, _: asyncio.Future[Any]) -> None:
+        self._threads -= 1
 
     def _advance(self, seconds: float) -> None:
         self._now += max(0.0, seconds)
