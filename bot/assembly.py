@@ -18,6 +18,7 @@ from notifier.shown import Shown
 from notifier.words import Words
 from pipeline.adapters import providers, publishers
 from pipeline.adapters.discover import discover
+from pipeline.adapters.foreign import Links as Fetching
 from pipeline.adapters.hub import build as build_hub
 from pipeline.adapters.lock import only_runner
 from pipeline.adapters.redact import secrets
@@ -127,7 +128,8 @@ def _built(
     relay = Relay(
         store, shown, couriers, SAID, settings.rhythm(), clock, spool.root, simulated=settings.simulated
     )  # fmt: skip
-    workshop = ChildWorkshop(spool.root)
+    workshop, fetching = ChildWorkshop(spool.root), Fetching(spool.root / "links")
+    fetching.tidy()
     engine = LocalEngine(
         _teller(open_books, house, provider, hub, spool, workshop, relay.wake),
         tasks,
@@ -135,7 +137,7 @@ def _built(
         settings.rhythm(),
     )
     intake = Intake(
-        store=store, clock=clock, dice=open_books.dice, provider=provider, workshop=workshop,
+        store=store, clock=clock, dice=open_books.dice, provider=provider, workshop=workshop, links=fetching,
         ledger=open_books.ledger, accounts=open_books.accounts, catalogue=open_books.catalogue,
         drafts=Drafts(store, clock), spool=spool, house=house, tariff=settings.tariff(), engine=engine, hint=relay.wake,
         pace=settings.rhythm(),

@@ -17,6 +17,7 @@ from bot.talk.effects import (
     AddToDraft,
     Aside,
     AskQuote,
+    BringLink,
     Choose,
     ClearDraft,
     Decline,
@@ -140,6 +141,9 @@ class Desk:
                 return await self._page(visit, page, of)
             case AddToDraft(files, count):
                 return await self._add(visit, files, count=count)
+            case BringLink():
+                await self._bring(visit, effect)
+                return None
             case DropPicture(number):
                 return dataset.draft_card(await office.drop(visit.account, number), words)
             case ClearDraft():
@@ -181,6 +185,12 @@ class Desk:
         if count:
             await self._count(visit)
         return None
+
+    async def _bring(self, visit: Visit, effect: BringLink) -> None:
+        self._counts.pop(_room(visit.said), None)  # while it is fetched, something may be said
+        await errands.bring(visit, effect.url, self._office, self._premises)
+        if effect.count:
+            await self._count(visit)
 
     async def _count(self, visit: Visit) -> None:
         """Say how many there are, in the message that said so before if nothing was said since."""

@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,8 @@ from bot.talk.effects import Grant
 from bot.visit import Premises, Visit
 from bot.web.links import deliverable
 from notifier.card import Card
-from pipeline.domain.faults import UserFault
+from notifier.ports import Unreachable
+from pipeline.domain.faults import Fault, UserFault
 from pipeline.domain.ids import JobId
 
 
@@ -32,6 +33,31 @@ async def deliver(visit: Visit, number: JobId, office: Office, house: Premises) 
             return None
     link = await house.pages.download_link(job.id) if house.pages is not None else None
     return models.download_card(link, job.url, words)
+
+
+async def bring(visit: Visit, url: str, office: Office, house: Premises) -> None:
+    """What the link leads to, into the draft. Who waits for it longer than a moment is told what for."""
+    there, failed = asyncio.Event(), list[Fault]()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_patience(visit, there, house.silent))
+        try:
+            await office.bring(visit.account, url)
+        except Fault as fault:  # a group would wrap it
+            failed.append(fault)
+        finally:
+            there.set()
+    if failed:
+        raise failed[0]
+
+
+async def _patience(visit: Visit, there: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await there.wait()
+    except TimeoutError:
+        said = phrases.sentence(visit.words.say("chat-link-fetching"))
+        with suppress(Unreachable):  # the pictures come all the same
+            await visit.courier.show(visit.said.address, said, None)
 
 
 async def samples(visit: Visit, number: JobId, office: Office, house: Premises) -> Card:

@@ -117,6 +117,13 @@ class Office(Protocol):
         Raises UserFault("file-missing" | "not-an-archive" | "archive-hostile" | "archive-empty").
         """
 
+    async def bring(self, account: AccountId, url: str) -> tuple[Draft, Inspection]:
+        """As `add`, of what an https link leads to: slow, under caps, from public machines only.
+
+        Also raises UserFault("link-refused" | "link-unreachable" | "link-missing" | "link-closed" | "link-page" |
+        "link-slow" | "link-too-big").
+        """
+
     async def drop(self, account: AccountId, number: int) -> Draft:
         """Take picture `number` (from 1) out. Raises UserFault("no-such-picture")."""
 

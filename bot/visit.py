@@ -25,6 +25,7 @@ class Premises:
     pace: Pace = field(default_factory=Pace)
     operators: frozenset[Identity] = frozenset()
     pages: Pages | None = None  # None: no PUBLIC_URL
+    silent: float = 3.0  # seconds that a person waits without being told for what
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -346,6 +346,18 @@ class Workshop(Protocol):
         """One contact sheet of `pictures`."""
 
 
+class Fetcher(Protocol):
+    """Brings home what a person points at."""
+
+    def fetched(self, url: str) -> AbstractAsyncContextManager[Path]:
+        """The file behind `url`, for as long as the block lasts.
+
+        Raises UserFault("link-refused" | "link-unreachable" | "link-missing" | "link-closed" | "link-page" |
+        "link-slow" | "link-too-big"): an address we do not ask, nobody there, nothing there, not for us, a page instead
+        of a file, too slow, more than a draft holds.
+        """
+
+
 class Engine(Protocol):
     """Who tells which job. Both calls are idempotent and may be lost: a sweep asks again."""
 

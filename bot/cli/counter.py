@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pipeline.adapters.foreign import Links
 from pipeline.adapters.workshop import ChildWorkshop
 from pipeline.domain.faults import UserFault
 from pipeline.domain.ids import Identity, JobId
@@ -61,7 +62,8 @@ def counter(trade: "Trade") -> Intake:
         store=books.store, clock=books.clock, dice=books.dice, provider=trade.provider,
         workshop=ChildWorkshop(spool.root), ledger=books.ledger, accounts=books.accounts, catalogue=books.catalogue,
         drafts=Drafts(books.store, books.clock), spool=spool, house=trade.house, tariff=settings.tariff(),
-        engine=Deaf(), hint=lambda: None, pace=trade.pace, terms=Terms(jobs_per_person=settings.max_gpus),
+        links=Links(spool.root / "links"), engine=Deaf(), hint=lambda: None, pace=trade.pace,
+        terms=Terms(jobs_per_person=settings.max_gpus),
     )  # fmt: skip
 
 

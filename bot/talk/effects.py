@@ -44,6 +44,14 @@ class AddToDraft:
 
 
 @dataclass(frozen=True, slots=True)
+class BringLink:
+    """What a link leads to, into the draft."""
+
+    url: str = field(repr=False)  # whoever has it may have the pictures: no log shows it
+    count: bool = True  # as AddToDraft
+
+
+@dataclass(frozen=True, slots=True)
 class DropPicture:
     ordinal: int  # from 1
 
@@ -135,6 +143,6 @@ class Refuse:
 
 
 Effect = (
-    AddToDraft | DropPicture | ClearDraft | AskQuote | Submit | Decline
+    AddToDraft | BringLink | DropPicture | ClearDraft | AskQuote | Submit | Decline
     | MakeWish | Choose | Deliver | ShowSamples | Grant | Show | Tell | Aside | Refuse
 )  # fmt: skip

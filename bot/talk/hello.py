@@ -61,4 +61,5 @@ def _options(words: Words, publish: Publish) -> list[tuple[str, str]]:
         low, high = BOUNDS.get(key, (0, 0))
         bounds = {"low": words.number(low), "high": words.number(high)}
         rows.append((f"{key}={value}", words.say(f"chat-option-{key.replace('_', '-')}", **bounds)))
+    rows.append((f"{options.LINK}=https://…", words.say("chat-option-url")))
     return [*rows, ('prompt="…"', words.say("chat-option-prompt", most=MOST_PROMPTS))]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from bot.talk.effects import Known
 from pipeline.domain.faults import UserFault
@@ -14,7 +15,8 @@ from pipeline.domain.recipe import LONGEST_PROMPT, Captions, Preset, Publish, Re
 from pipeline.domain.text import line
 
 FAR: Final = 10**15  # outside every bound; nobody reads more digits
-LATER: Final = frozenset({"url"})
+LINK: Final = "url"
+LINK_MOST: Final = 2000  # letters
 QUOTED: Final = r'"[^"]*"|“[^“”]*”'  # phones turn one kind into the other by themselves
 
 
@@ -46,6 +48,42 @@ def recipe(words: Sequence[str], known: Known) -> Recipe:
     order = replace(order, **{**preset, **options})
     order.check()
     return order
+
+
+def link(words: Sequence[str]) -> tuple[str, list[str]]:
+    """The link among `words` ("" when there is none), and the other words. Where it leads is not looked at here.
+
+    Raises UserFault("option-twice" | "option-empty" | "link-not-https" | "link-login" | "link-bad").
+    """
+    found = [word for word in words if _is_link(word)]
+    if not found:
+        return "", list(words)
+    url = found[0].partition("=")[2]
+    if len(found) > 1:
+        raise UserFault("option-twice", option=LINK)
+    if not url:
+        raise UserFault("option-empty", option=LINK)
+    _check(url)
+    return url, [word for word in words if not _is_link(word)]
+
+
+def _is_link(word: str) -> bool:
+    key, equals, _ = word.partition("=")
+    return bool(equals) and key.lower() == LINK
+
+
+def _check(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        raise UserFault("link-bad") from None
+    if parts.scheme != "https":
+        raise UserFault("link-not-https")
+    if not host or len(url) > LINK_MOST:
+        raise UserFault("link-bad")
+    if "@" in parts.netloc:
+        raise UserFault("link-login")
 
 
 def written(order: Recipe) -> dict[str, str]:
@@ -85,10 +123,8 @@ def _options(words: Sequence[str]) -> Mapping[str, Any]:
         option = key.lower()
         if not equals:
             raise UserFault("word-stray", got=word[:40])
-        if option in LATER:
-            raise UserFault("option-later", option=option)
         if option not in _READ:
-            raise UserFault("option-unknown", option=option[:40], known=", ".join(_READ))
+            raise UserFault("option-unknown", option=option[:40], known=", ".join([*_READ, LINK]))
         if option in found and option != "prompt":
             raise UserFault("option-twice", option=option)
         if not value:

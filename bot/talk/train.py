@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from bot.talk import options, phrases
-from bot.talk.effects import AskQuote, Decline, Effect, Known, Submit, Tell
+from bot.talk.effects import AskQuote, BringLink, Decline, Effect, Known, Submit, Tell
 from notifier.card import Button, Card, Tone
 from notifier.words import Words
 from pipeline.domain.job import Job
@@ -20,7 +20,12 @@ LIFE: Final = Pace()
 
 
 def order(words: Sequence[str], known: Known) -> tuple[Effect, ...]:
-    return (AskQuote(options.recipe(words, known)),)
+    """A link alone, before any order, is pictures like those of a message."""
+    url, words = options.link(words)
+    if url and not words and known.last is None:
+        return (BringLink(url),)
+    asked = AskQuote(options.recipe(words, known))
+    return (BringLink(url, count=False), asked) if url else (asked,)
 
 
 def start(digest: str, _known: Known) -> tuple[Effect, ...]:

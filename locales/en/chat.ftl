@@ -17,8 +17,8 @@ chat-button-gone = That button no longer does anything. /jobs and /models show w
 chat-aside = I answer that where only you can read it.
 chat-button-aside = Open our chat
 chat-upload = Upload pictures
-chat-upload-how = The page takes pictures and zips of any size that fits a draft, 2 GB in all, and they are counted here. The link is for you alone: it works once, and for an hour.
-chat-upload-none = There is no upload page here. Send the pictures in this chat, one by one as files or in small zips; they all go into one draft.
+chat-upload-how = The page takes pictures and zips of any size that fits a draft, 2 GB in all, and they are counted here. It can also come from an https link of yours: /train, a trigger word and url=https://… The link to the page is for you alone: it works once, and for an hour.
+chat-upload-none = There is no upload page here. Send the pictures in this chat, one by one as files or in small zips; they all go into one draft. A large zip can come from an https link: /train, a trigger word and url=https://…
 chat-button-upload = Open the upload page
 
 ## Quote
@@ -84,6 +84,7 @@ chat-draft-sides = Shorter side
 chat-draft-captions = Captions
 chat-draft-captioned = { $have } of { $all }
 chat-button-clear = Clear
+chat-link-fetching = Fetching what is behind that link; the answer comes when it is here.
 chat-dataset-usage = /dataset drop 3 takes out number 3, /dataset clear empties the draft.
 
 ## Trainings
@@ -185,6 +186,7 @@ chat-option-save-every = steps between saved states, { $low } to { $high }
 chat-option-samples = sample pictures at the end, { $low } to { $high }
 chat-option-samples-every = steps between rounds of samples while it learns, { $low } to { $high }; empty: only at the end
 chat-option-captions = keep (the captions you gave), none (the trigger word alone), auto (as keep, and pictures without one get one where something can write it; nothing here can yet)
+chat-option-url = a zip or picture to fetch: a link that opens the file itself, for anybody
 chat-option-prompt = what a sample shows, in quotes; up to { $most } of them, as often as you like. Without it: your captions
 chat-option-publish = who may see it: hf (everyone, on Hugging Face) or private
 chat-option-region = the country of the machine, such as US
@@ -196,9 +198,24 @@ chat-option-max-price = the most a machine may cost, in dollars an hour
 fault-trigger-missing = /train needs a trigger word first, for example: /train ohwx steps=2000
 fault-word-stray = I do not understand “{ $got }”. After the trigger word, options look like steps=2000.
 fault-option-unknown = There is no option “{ $option }”. There are: { $known }.
-fault-option-later = The option { $option } does not work yet. Leave it out for now.
 fault-option-twice = The option { $option } is there twice. Say it once.
 fault-option-empty = The option { $option } needs a value after the equals sign.
+
+## Links
+
+fault-link-not-https = A link must begin with https://, for example: /train ohwx url=https://example.com/pictures.zip
+fault-link-login = Leave the name and password out of that link: it must open without them.
+fault-link-bad = That is no link I can read. It looks like https://example.com/pictures.zip.
+fault-link-refused = I do not go to that address. A link must lead to a public machine by https, in at most three steps.
+fault-link-unreachable = Nobody answers at that link as a file should. Does it open in your browser?
+fault-link-missing = There is nothing at that link any more. Please check it, or send a new one.
+fault-link-closed = That link does not let me in. Please share the file with everybody who has the link.
+fault-link-page = That link opens a page, not a file. Please send the link of the download itself.
+fault-link-slow = That link is too slow: the file did not come in time. Please try again, or put it somewhere else.
+fault-link-too-big = What is behind that link is larger than { $most_mb } MB, the most one draft holds.
+
+## Numbers and choices
+
 fault-number-whole = { $option } needs a whole number, and “{ $got }” is none.
 fault-number-bad = { $option } needs a number, and “{ $got }” is none.
 fault-choice-bad = { $option } can be { $known }, not “{ $got }”.

@@ -4,14 +4,13 @@ import asyncio
 import functools
 import ipaddress
 import json
-import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -105,7 +104,7 @@ def reads(pace: Pace, tries: int = 3) -> AsyncRetrying:
 
 
 @functools.cache
-def _authorities() -> ssl.SSLContext:
+def authorities() -> ssl.SSLContext:
     """Whom we believe, for all clients: reading it takes 60 ms."""
     return httpx.create_ssl_context(trust_env=False)
 
@@ -135,7 +134,7 @@ class Http:
             headers={"User-Agent": AGENT, "Accept-Encoding": "identity", **(headers or {})}
             | ({"Authorization": f"Bearer {bearer}"} if bearer else {}),
             timeout=TIMEOUT,
-            verify=_authorities(),
+            verify=authorities(),
             trust_env=False,
             follow_redirects=False,
             transport=transport,
@@ -157,14 +156,14 @@ class Http:
                 whole += chunk
                 if len(whole) > cap:
                     raise Unanswered("too-big")
-            return Reply(answer.status_code, _headers(answer), bytes(whole))
+            return Reply(answer.status_code, headers_of(answer), bytes(whole))
 
     async def save(self, path: str, to: Path, *, cap: int) -> Reply:
         """GET a `path` below the base into the file `to`. A reply that is not 2xx writes nothing. Raises Unanswered."""
         async with self._open("GET", path) as answer:
             if answer.is_success:
-                await _pour(answer, to, cap)
-            return Reply(answer.status_code, _headers(answer), b"")
+                await pour(answer, to, cap)
+            return Reply(answer.status_code, headers_of(answer), b"")
 
     @asynccontextmanager
     async def _open(
@@ -173,12 +172,12 @@ class Http:
         if not path.startswith("/") or path.startswith("//"):
             raise Unanswered("unreachable")  # a foreign address must never get our headers
         extra: dict[str, Any] = {} if body is None else {"json": body}
-        with _translated():
+        with translated():
             async with (
                 asyncio.timeout(self._seconds),
                 self._client.stream(method, self.base + path, params=params, **extra) as answer,
             ):
-                _plain(answer)
+                plain(answer)
                 yield answer
 
     async def close(self) -> None:
@@ -186,7 +185,7 @@ class Http:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Every way httpx fails, as ours; `from None`, because its errors carry whole requests."""
     try:
         yield
@@ -198,16 +197,16 @@ def _translated() -> Iterator[None]:
         raise Unanswered("cut") from None
 
 
-def _plain(answer: httpx.Response) -> None:
+def plain(answer: httpx.Response) -> None:
     if answer.headers.get("content-encoding", "identity") != "identity":
         raise Unanswered("unreadable")  # never asked for: 1 MB of gzip once became one chunk of 67 MB
 
 
-def _headers(answer: httpx.Response) -> dict[str, str]:
+def headers_of(answer: httpx.Response) -> dict[str, str]:
     return {name.lower(): value for name, value in answer.headers.items()}
 
 
-async def _pour(answer: httpx.Response, to: Path, cap: int) -> None:
+async def pour(answer: httpx.Response, to: Path, cap: int) -> None:
     """Write a body to `to`, chunk by chunk."""
     got = 0
     with to.open("wb") as file:
@@ -216,76 +215,3 @@ async def _pour(answer: httpx.Response, to: Path, cap: int) -> None:
             if got > cap:
                 raise Unanswered("too-big")
             file.write(chunk)
-
-
-# Foreign addresses --------------------------------------------------------------------------------------------------
-
-Resolve = Callable[[str], Awaitable[Sequence[str]]]
-HOPS: Final = 3
-
-
-async def _resolve(host: str) -> list[str]:
-    """Every address of `host`. The system's resolver reads 2130706433 and 0x7f.1 as the addresses they are."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, 443, type=socket.SOCK_STREAM)
-    return [str(each[4][0]) for each in found]
-
-
-class _Checked(httpx.AsyncBaseTransport):
-    """Dials the very address that was checked: a second look-up could answer something else."""
-
-    def __init__(self, inner: httpx.AsyncBaseTransport, resolve: Resolve) -> None:
-        self._inner = inner
-        self._resolve = resolve
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        url = request.url
-        if url.scheme != "https" or (url.port or 443) != 443 or url.userinfo:  # noqa: PLR2004  # the https port
-            raise httpx.UnsupportedProtocol("only https on its own port", request=request)
-        try:
-            found = [ipaddress.ip_address(each.partition("%")[0]) for each in await self._resolve(url.host)]
-        except (OSError, ValueError):
-            found = []
-        if not found or not all(map(public, found)):
-            raise httpx.ConnectError("no public address", request=request)
-        name = url.raw_host.decode("ascii")
-        request.extensions = {**request.extensions, "sni_hostname": name}  # the certificate is the name's
-        request.url = url.copy_with(host=str(found[0]))  # the Host header was written before and stays
-        return await self._inner.handle_async_request(request)
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-
-class Foreign:
-    """GETs what a person or a service points at: https on 443, public machines only, each redirect checked again."""
-
-    def __init__(
-        self, *, inner: httpx.AsyncBaseTransport | None = None, resolve: Resolve = _resolve, seconds: float = 600
-    ) -> None:
-        one_each = httpx.Limits(max_keepalive_connections=0)  # a kept connection was made for another name
-        wire = inner or httpx.AsyncHTTPTransport(verify=_authorities(), trust_env=False, limits=one_each)
-        self._seconds = seconds
-        self._client = httpx.AsyncClient(
-            headers={"User-Agent": AGENT, "Accept-Encoding": "identity"},
-            timeout=TIMEOUT,
-            trust_env=False,
-            follow_redirects=False,
-            transport=_Checked(wire, resolve),
-        )
-
-    async def save(self, url: str, to: Path, *, cap: int) -> Reply:
-        """Bring `url` into the file `to`, through at most three redirects. Raises Unanswered."""
-        with _translated():
-            async with asyncio.timeout(self._seconds):
-                for _ in range(HOPS + 1):
-                    async with self._client.stream("GET", url) as answer:
-                        _plain(answer)
-                        if not answer.is_redirect:
-                            if answer.is_success:
-                                await _pour(answer, to, cap)
-                            return Reply(answer.status_code, _headers(answer), b"")
-                        url = urljoin(url, answer.headers["location"])
-        raise Unanswered("unreachable")
-
-    async def close(self) -> None:
-        await self._client.aclose()

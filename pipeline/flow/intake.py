@@ -34,7 +34,7 @@ from pipeline.flow.ledger import Ledger
 from pipeline.flow.offers import Shelf
 from pipeline.flow.records import OpenQuote, job_doc, job_from, quote_doc, quote_from
 from pipeline.flow.spool import Spool
-from pipeline.ports import Clock, Engine, House, Pace, Provider, Store, Workshop
+from pipeline.ports import Clock, Engine, Fetcher, House, Pace, Provider, Store, Workshop
 from pipeline.trainers.bases import base
 
 CAS_TRIES: Final = 50
@@ -68,6 +68,7 @@ class Intake:
     dice: random.Random
     provider: Provider
     workshop: Workshop
+    links: Fetcher
     ledger: Ledger
     accounts: Accounts
     catalogue: Catalogue
@@ -99,6 +100,11 @@ class Intake:
         """Open what was sent, keep what is usable in the draft. Raises UserFault when it is refused whole."""
         found = await self.workshop.inspect(source, self.spool.pictures(account))
         return await self.drafts.add(account, found), found
+
+    async def bring(self, account: AccountId, url: str) -> tuple[Draft, Inspection]:
+        """As `add`, of what a link leads to. Also raises what the port Fetcher does."""
+        async with self.links.fetched(url) as file:
+            return await self.add(account, file)
 
     async def drop(self, account: AccountId, number: int) -> Draft:
         return await self.drafts.drop(account, number)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.adapters.foreign import Links
 from pipeline.domain.faults import UserFault
 from pipeline.domain.ids import AccountId, Identity, JobId
 from pipeline.domain.job import Address, Job
@@ -45,6 +46,7 @@ def desk(world: World, engine: Bell | None = None, welcome: int = 100_000) -> In
     ledger, dice = world.ledger(), random.Random(3)
     return Intake(
         store=world.store, clock=world.clock, dice=dice, provider=world, workshop=world, ledger=ledger,
+        links=Links(world.root / "links"),
         accounts=Accounts(world.store, ledger, world.clock, dice, Points(welcome)), catalogue=Catalogue(world.store),
         drafts=Drafts(world.store, world.clock), spool=Spool(world.root), house=HOUSE, tariff=Tariff(),
         terms=Terms(), engine=engine or Bell(), hint=lambda: None,

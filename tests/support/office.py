@@ -1,5 +1,6 @@
 """A small office in memory: real drafts, digests and ledger, pictures from a table, jobs that never run."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -41,6 +42,7 @@ class Office:
     """`files` says what is in each file that is sent. `raises` is raised once, by whatever is asked next."""
 
     files: Mapping[Path, Inspection | UserFault] = field(default_factory=dict)
+    seconds: float = 0.0  # a link takes
     purse: Points = Points(100_000)
     raises: Exception | None = None
     drafts: dict[AccountId, Draft] = field(default_factory=dict)
@@ -76,6 +78,10 @@ class Office:
         if isinstance(found, UserFault):
             raise found
         return self._drafted((await self.draft(account)).with_found(found)), found
+
+    async def bring(self, account: AccountId, url: str) -> tuple[Draft, Inspection]:
+        await asyncio.sleep(self.seconds)
+        return await self.add(account, Path(url.rpartition("/")[2]))
 
     async def drop(self, account: AccountId, number: int) -> Draft:
         return self._drafted((await self.draft(account)).without(number))

@@ -117,6 +117,29 @@ def test_start_pressed_twice_is_one_job_and_later_on_says_so() -> None:
     assert read(booth.hear(pressed(start))) == read([Card(title="", lines=(EN.say("chat-already-started"),))])
 
 
+URL = "https://example.com/pictures.zip"
+
+
+def test_a_link_with_train_is_answered_with_one_quote_and_alone_it_is_counted() -> None:
+    (quote,) = Booth().hear(said(f"/train ohwx url={URL}"))
+    assert quote.title == "Train ohwx on 12 pictures?"
+    (counted,) = Booth().hear(said(f"/train url={URL}"))
+    assert counted.title == "12 pictures in the draft"
+
+
+def test_who_waits_for_a_link_is_told_what_for() -> None:
+    booth = Booth(office=Office(FILES, seconds=0.05))
+    booth.desk = Desk(booth.office, {"memory": booth.chat}, lambda _: EN, booth, Premises(silent=0.01))
+    waiting, quote = booth.hear(said(f"/train ohwx url={URL}"))
+    assert waiting.lines == (EN.say("chat-link-fetching"),)
+    assert quote.title == "Train ohwx on 12 pictures?"
+
+
+def test_a_link_that_fails_is_one_sentence_and_no_quote() -> None:
+    (refusal,) = Booth().hear(said("/train ohwx url=https://example.com/broken.zip"))
+    assert refusal.lines == (EN.fault(UserFault("not-an-archive")),)
+
+
 def test_a_late_photo_forces_a_new_quote() -> None:
     booth = Booth()
     start = booth.quoted().buttons[0].action

@@ -14,6 +14,7 @@ from bot.talk.effects import (
     AddToDraft,
     Aside,
     AskQuote,
+    BringLink,
     ClearDraft,
     Decline,
     DropPicture,
@@ -97,6 +98,37 @@ def test_words_become_effects(text: str, effects: tuple[Effect, ...]) -> None:
     assert answer(said(text), NOTHING) == effects
 
 
+LINK = "https://example.com/a.zip?key=a=b"
+
+
+@pytest.mark.parametrize(
+    ("text", "known", "effects"),
+    [
+        (f"/train url={LINK}", NOTHING, (BringLink(LINK),)),
+        (f"/train URL = {LINK}", Known(last=LAST), (BringLink(LINK, count=False), AskQuote(LAST))),
+        (
+            f"/train cat url={LINK} steps=30",
+            NOTHING,
+            (BringLink(LINK, count=False), AskQuote(Recipe(trigger="cat", steps=30))),
+        ),
+        (f"/train url={LINK} url={LINK}", NOTHING, (Refuse("option-twice", {"option": "url"}),)),
+        (f"/train url={LINK} steps=30", NOTHING, (Refuse("trigger-missing"),)),
+        ("/train cat url=", NOTHING, (Refuse("option-empty", {"option": "url"}),)),
+        ("/train cat url=http://example.com/a.zip", NOTHING, (Refuse("link-not-https"),)),
+        ("/train cat url=example.com/a.zip", NOTHING, (Refuse("link-not-https"),)),
+        ("/train cat url=https://ann:pw@example.com/", NOTHING, (Refuse("link-login"),)),
+        ("/train cat url=https://", NOTHING, (Refuse("link-bad"),)),
+        ("/train cat url=https://[", NOTHING, (Refuse("link-bad"),)),
+        ("/train cat url=https://e.com/" + "x" * 2000, NOTHING, (Refuse("link-bad"),)),
+    ],
+)
+def test_a_link_is_fetched_before_its_quote_or_refused_in_one_sentence(
+    text: str, known: Known, effects: tuple[Effect, ...]
+) -> None:
+    assert answer(said(text), known) == effects
+    assert "key" not in repr(answer(said(text), known))
+
+
 def test_every_option_of_train_is_read() -> None:
     order = Recipe(
         trigger="ohwx", name="my-cat", base="other", preset=Preset.STYLE,
@@ -175,7 +207,7 @@ def test_a_preset_s_own_values_need_not_be_spelled() -> None:
         ("o", EN.say("fault-bad-trigger", got="o")),
         (
             "ohwx speed=9",
-            EN.say("fault-option-unknown", option="speed", known=", ".join([*options.written(LAST), "prompt"])),
+            EN.say("fault-option-unknown", option="speed", known=", ".join([*options.written(LAST), "prompt", "url"])),
         ),
         ("ohwx steps=30 steps=40", "The option steps is there twice. Say it once."),
         ("ohwx steps=", "The option steps needs a value after the equals sign."),

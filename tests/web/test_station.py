@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from bot.assembly import station, website
+from pipeline.domain.faults import UserFault
 from pipeline.domain.ids import Identity
 from pipeline.domain.job import Address
 from pipeline.settings import BadSettings, Settings
@@ -53,6 +54,16 @@ def test_a_file_put_on_the_page_is_in_its_person_s_draft_and_counted_in_their_ch
 
     assert asyncio.run(play()) == 1
     assert chat.only.title == "One picture in the draft"
+
+
+@pytest.mark.parametrize("url", ["https://127.0.0.1/a.zip", "https://localhost/a.zip", "https://2130706433/a.zip"])
+def test_a_market_and_a_hub_on_loopback_open_no_inward_door_for_people(tmp_path: Path, url: str) -> None:
+    async def play() -> None:
+        async with station(settings(tmp_path), {}) as whole:
+            await whole.intake.bring(await whole.intake.account(ANN), url)
+
+    with pytest.raises(UserFault, match="link-refused"):  # dialled, it would be link-unreachable: nobody listens there
+        asyncio.run(play())
 
 
 def test_without_public_url_there_are_no_pages_and_no_links_but_health(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ Rank = Range[int, *_bounds("rank")]
 Saves = Range[int, *_bounds("save_every")]
 Samples = Range[int, *_bounds("samples")]
 Word = Range[str, 1, 100]
+Link = Range[str, 1, 2000]
 
 
 @app_commands.autocomplete(base=suggest.bases, region=suggest.regions, gpu=suggest.gpus)
@@ -56,6 +57,7 @@ async def train(
     region: Word | None = None,
     gpu: Word | None = None,
     max_price: float | None = None,
+    url: Link | None = None,
 ) -> None:
     await heard(interaction)
 
