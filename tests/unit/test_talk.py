@@ -214,7 +214,6 @@ def test_a_preset_s_own_values_need_not_be_spelled() -> None:
         ("ohwx in the garden", "I do not understand “in”. After the trigger word, options look like steps=2000."),
         ("", EN.say("fault-trigger-missing")),
         ("steps=30", EN.say("fault-trigger-missing")),
-        *[(f"ohwx {option}=x", f"The option {option} does not work yet. Leave it out for now.") for option in ("url",)],
     ],
 )
 def test_a_mistake_in_an_order_gets_one_sentence_that_names_it(order: str, told: str) -> None:
