@@ -238,7 +238,8 @@ class Desk:
     # --- trainings, models, points
 
     async def _wish(self, visit: Visit, effect: MakeWish) -> Card | None:
-        job = await self._office.wish(visit.account, effect.wish, JobId(effect.job) if effect.job else None)
+        named = JobId(effect.job) if effect.job else None
+        job = await self._office.wish(visit.account, effect.wish, named, visit.said.id)
         if not effect.aloud:
             return None
         return phrases.sentence(visit.words.say(f"chat-wish-{effect.wish}", slug=job.slug or job.recipe.slug))

@@ -141,8 +141,11 @@ class Office(Protocol):
         Raises UserFault("quote-changed" | "quote-expired" | "not-enough-points" | "too-many-jobs").
         """
 
-    async def wish(self, account: AccountId, wish: Wish, job: JobId | None) -> Job:
-        """Stop or cancel `job`, or the newest live one. Raises UserFault("no-such-job" | "too-late")."""
+    async def wish(self, account: AccountId, wish: Wish, job: JobId | None, said: str = "") -> Job:
+        """Stop or cancel `job`, or the newest live one: the one that remark `said` meant, if it was heard before.
+
+        Raises UserFault("no-such-job" | "too-late").
+        """
 
     async def jobs(self, account: AccountId, limit: int = 10) -> list[Job]:
         """Newest first."""

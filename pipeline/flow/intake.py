@@ -31,6 +31,7 @@ from pipeline.flow.grants import Grants
 from pipeline.flow.journal import load_job, load_progress
 from pipeline.flow.kit import need_of
 from pipeline.flow.ledger import Ledger
+from pipeline.flow.meant import Meant
 from pipeline.flow.offers import Shelf
 from pipeline.flow.records import OpenQuote, job_doc, job_from, quote_doc, quote_from
 from pipeline.flow.spool import Spool
@@ -203,12 +204,17 @@ class Intake:
         )  # fmt: skip
         return job.telling(now, StageReached(stage=job.stage, attempt=job.attempt))
 
-    async def wish(self, account: AccountId, wish: Wish, job: JobId | None) -> Job:
-        """Write a wish into a running job and have it read at once.
+    async def wish(self, account: AccountId, wish: Wish, job: JobId | None, said: str = "") -> Job:
+        """Write a wish into a running job and have it read at once. Said again (`said`), it means the job it meant.
 
         Raises UserFault("no-such-job" | "too-late" | "nothing-to-extend" | "not-extendable").
         """
+        again = False
+        if job is None and said:
+            job, again = await Meant(store=self.store).job(account, said, lambda: self._newest_live(account))
         target = await self._live(account, job)
+        if again and target.wish is wish:
+            return target
         for _ in range(CAS_TRIES):
             if target.stage.closing or target.over or target.ending is not None:
                 raise UserFault("too-late")
@@ -236,6 +242,9 @@ class Intake:
         """One job of this account: the named one, or the newest."""
         found = await self._own(account, job) if job else await self._newest(account)
         return found, await load_progress(self.store, found.id)
+
+    async def _newest_live(self, account: AccountId) -> JobId:
+        return (await self._live(account, None)).id
 
     async def _live(self, account: AccountId, job: JobId | None) -> Job:
         if job:

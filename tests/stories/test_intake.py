@@ -14,11 +14,12 @@ from pipeline.domain.ids import AccountId, Identity, JobId
 from pipeline.domain.job import Address, Job
 from pipeline.domain.money import Points, Tariff
 from pipeline.domain.recipe import Recipe
-from pipeline.domain.stage import Wish
+from pipeline.domain.stage import Stage, Wish
 from pipeline.flow.accounts import Accounts
 from pipeline.flow.catalogue import Catalogue
 from pipeline.flow.drafts import Drafts
 from pipeline.flow.intake import Intake, Offered, Terms
+from pipeline.flow.records import job_doc
 from pipeline.flow.spool import Spool
 from tests.support.jobs import a_world
 from tests.support.virtual import run
@@ -172,6 +173,47 @@ def test_a_wish_is_saved_before_the_engine_is_told(tmp_path: Path) -> None:
 
     job = run(life())
     assert (job.wish, engine.nudged) == (Wish.STOP, [job.id])
+
+
+def test_a_bare_cancel_that_is_heard_again_after_a_crash_hits_no_other_training(tmp_path: Path) -> None:
+    world = a_world(tmp_path)
+
+    async def life() -> tuple[Job, Job, list[Wish | None]]:
+        intake = desk(world)
+        account, offer = await offered(intake)
+        older = await intake.submit(account, HERE, offer.digest)
+        await asyncio.sleep(60)
+        await intake.add(account, Path("pictures.zip"))
+        newer = await intake.submit(account, HERE, (await intake.quote(account, RECIPE)).digest)
+        await intake.wish(account, Wish.CANCEL, None, "telegram:7:70")
+        ended = await intake.job(account, newer.id)
+        assert await world.store.cas(
+            "jobs",
+            newer.id,
+            ended[0].version,
+            job_doc(replace(ended[0], stage=Stage.DONE, version=ended[0].version + 1)),
+        )
+        again = await desk(world).wish(account, Wish.CANCEL, None, "telegram:7:70")  # another process
+        return again, newer, [(await intake.job(account, each.id))[0].wish for each in (older, newer)]
+
+    again, newer, wishes = run(life())
+    assert again.id == newer.id
+    assert wishes == [None, Wish.CANCEL]
+
+
+def test_a_bare_cancel_said_anew_means_the_training_that_is_left(tmp_path: Path) -> None:
+    world = a_world(tmp_path)
+
+    async def life() -> tuple[JobId, JobId]:
+        intake = desk(world)
+        account, offer = await offered(intake)
+        job = await intake.submit(account, HERE, offer.digest)
+        one = await intake.wish(account, Wish.STOP, None, "telegram:7:70")
+        two = await intake.wish(account, Wish.CANCEL, None, "telegram:7:71")
+        assert job.id == two.id
+        return one.id, two.id
+
+    assert len(set(run(life()))) == 1
 
 
 @pytest.mark.parametrize(

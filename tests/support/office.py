@@ -120,7 +120,7 @@ class Office:
         await self.clear(account)
         return self.filed[0]
 
-    async def wish(self, account: AccountId, wish: Wish, job: JobId | None) -> Job:
+    async def wish(self, account: AccountId, wish: Wish, job: JobId | None, said: str = "") -> Job:
         found, _ = await self.job(account, job)
         wished = replace(found, wish=wish)
         self.filed[self.filed.index(found)] = wished
