@@ -244,7 +244,7 @@ class Desk:
             return None
         return phrases.sentence(visit.words.say(f"chat-wish-{effect.wish}", slug=job.slug or job.recipe.slug))
 
-    async def _page(self, visit: Visit, page: Page, of: str) -> Card:  # noqa: C901, PLR0911  # one line for each page
+    async def _page(self, visit: Visit, page: Page, of: str) -> Card:  # noqa: C901, PLR0911, PLR0912  # one line for each page
         words, office, account = visit.words, self._office, visit.account
         match page:
             case Page.START:
@@ -257,6 +257,8 @@ class Desk:
                 return await self._status(visit, of)
             case Page.JOBS:
                 return jobs.jobs_card(await office.jobs(account), words, self._clock.now())
+            case Page.LOG:
+                return jobs.log_card(*await office.log(account, JobId(of) if of else None), words)
             case Page.MODELS:
                 return models.models_card(visit.seen(await office.models(account)), account, words)
             case Page.MODEL:

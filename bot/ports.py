@@ -153,6 +153,9 @@ class Office(Protocol):
     async def job(self, account: AccountId, job: JobId | None) -> tuple[Job, Progress | None]:
         """`job`, or the newest one. Raises UserFault("no-such-job")."""
 
+    async def log(self, account: AccountId, job: JobId | None) -> tuple[Job, list[str]]:
+        """`job`, or the newest one, and the last lines of its trainer, clean. Raises UserFault("no-such-job")."""
+
     async def models(self, account: AccountId) -> list[Model]:
         """Own ones, then public ones."""
 

@@ -28,6 +28,7 @@ class Button:
 class Card:
     title: str
     lines: tuple[str, ...] = ()  # paragraphs
+    code: str = ""  # lines of a program, as they are; what does not fit is cut at the beginning
     bar: float | None = None  # 0..1 of the stage in hand
     bar_label: str = ""  # "30/30 steps"
     fields: tuple[tuple[str, str], ...] = ()  # label, value

@@ -29,6 +29,7 @@ class Page(StrEnum):
     DRAFT = "draft"
     STATUS = "status"
     JOBS = "jobs"
+    LOG = "log"
     MODELS = "models"
     MODEL = "model"
     BALANCE = "balance"

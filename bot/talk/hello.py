@@ -10,7 +10,7 @@ from notifier.words import Words
 from pipeline.domain.recipe import BOUNDS, MOST_PROMPTS, Publish, Recipe
 
 LISTED: Final = (
-    "train", "dataset", "status", "jobs", "stop", "cancel", "models", "model", "balance", "receipts", "settings",
+    "train", "dataset", "status", "jobs", "log", "stop", "cancel", "models", "model", "balance", "receipts", "settings",
     "upload", "help",
 )  # fmt: skip
 IN_GROUPS: Final = ("train", "status", "models")  # listed where others read along

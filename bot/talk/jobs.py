@@ -20,6 +20,14 @@ def jobs(_words: Sequence[str], _known: Known) -> tuple[Effect, ...]:
     return (Show(Page.JOBS),)
 
 
+def log(words: Sequence[str], _known: Known) -> tuple[Effect, ...]:
+    return (Show(Page.LOG, _job(words)),)
+
+
+def pressed_log(job: str, _known: Known) -> tuple[Effect, ...]:
+    return (Show(Page.LOG, _pressed(job)),)
+
+
 def stop(words: Sequence[str], _known: Known) -> tuple[Effect, ...]:
     return (MakeWish(Wish.STOP, _job(words)),)
 
@@ -43,6 +51,7 @@ def pressed_keep(job: str, _known: Known) -> tuple[Effect, ...]:
 COMMANDS: Final[Mapping[str, Callable[[Sequence[str], Known], tuple[Effect, ...]]]] = {
     "status": status,
     "jobs": jobs,
+    "log": log,
     "stop": stop,
     "cancel": cancel,
 }
@@ -50,6 +59,7 @@ BUTTONS: Final[Mapping[str, Callable[[str, Known], tuple[Effect, ...]]]] = {
     "stop": pressed_stop,
     "cancel": pressed_cancel,
     "keep": pressed_keep,
+    "log": pressed_log,
 }
 
 
@@ -71,6 +81,13 @@ def glance(card: Card, *, over: bool) -> Card:
         tone=card.tone,
         final=True,
     )
+
+
+def log_card(job: Job, said: Sequence[str], words: Words) -> Card:
+    """What the trainer said last."""
+    title = words.say("chat-log", slug=job.slug or job.recipe.slug)
+    lines = () if said else (words.say("chat-log-none"),)
+    return Card(title=title, lines=lines, code="\n".join(said), final=True)
 
 
 def jobs_card(trainings: Sequence[Job], words: Words, now: datetime) -> Card:

@@ -37,6 +37,7 @@ from pipeline.flow.records import OpenQuote, job_doc, job_from, quote_doc, quote
 from pipeline.flow.spool import Spool
 from pipeline.ports import Clock, Engine, Fetcher, House, Pace, Provider, Store, Workshop
 from pipeline.trainers.bases import base
+from pipeline.trainers.log import shown
 
 CAS_TRIES: Final = 50
 LIVE: Final = tuple(stage.value for stage in Stage if stage is not Stage.DONE)
@@ -242,6 +243,11 @@ class Intake:
         """One job of this account: the named one, or the newest."""
         found = await self._own(account, job) if job else await self._newest(account)
         return found, await load_progress(self.store, found.id)
+
+    async def log(self, account: AccountId, job: JobId | None) -> tuple[Job, list[str]]:
+        """What the trainer of one job of this account said last."""
+        found = await self._own(account, job) if job else await self._newest(account)
+        return found, shown(await asyncio.to_thread(self.spool.log_end, found.id))
 
     async def _newest_live(self, account: AccountId) -> JobId:
         return (await self._live(account, None)).id

@@ -46,7 +46,7 @@ async def salvage(job: Job, kit: Kit, host: Host) -> Job:
 async def last_words(job: Job, kit: Kit, host: Host) -> None:
     """Bring the log's end home, whoever asks for it later."""
     code, words = saves.read_last_words((await host.run(saves.last_words(job.id))).out)
-    (kit.spool.job(job.id) / f"run-{job.attempt}.log").write_bytes(words)
+    kit.spool.keep_log(job.id, job.attempt, words)
     log.info("last-words", job=job.id, rc=code, tail=tail(words))
 
 

@@ -3,8 +3,11 @@
 import shutil
 from collections.abc import Collection
 from pathlib import Path
+from typing import Final
 
 from pipeline.domain.ids import AccountId, JobId
+
+LOG_END: Final = 16 * 1024  # bytes
 
 
 class Spool:
@@ -18,6 +21,25 @@ class Spool:
 
     def job(self, job: JobId) -> Path:
         return self._made(self.root / "jobs" / job)
+
+    def log(self, job: JobId, attempt: int) -> Path:
+        """Where the end of the trainer's log on the attempt's machine is kept."""
+        return self.job(job) / f"run-{attempt}.log"
+
+    def log_end(self, job: JobId) -> bytes:
+        """What the trainer said last, as far as it came home; b"" before it said anything."""
+        kept = {int(each.stem[4:]): each for each in self.job(job).glob("run-*.log") if each.stem[4:].isdecimal()}
+        try:
+            return kept[max(kept)].read_bytes()[-LOG_END:] if kept else b""
+        except FileNotFoundError:  # its thirty days are over
+            return b""
+
+    def keep_log(self, job: JobId, attempt: int, said: bytes) -> None:
+        """Whoever reads it meanwhile reads the old one or the new one."""
+        file = self.log(job, attempt)
+        fresh = file.with_suffix(".new")
+        fresh.write_bytes(said)
+        fresh.replace(file)
 
     def sets(self, job: JobId) -> Path:
         """Checkpoints that came home, each in a folder named by its weights' sha256."""

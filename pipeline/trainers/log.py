@@ -253,6 +253,15 @@ def _number(said: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def shown(log: bytes, most: int = 25, width: int = 110) -> list[str]:
+    """The last lines as a terminal would show them, cleaned: of a bar drawn over itself, the last drawing."""
+    found = list[str]()
+    for raw in log.split(b"\n"):
+        drawn = [line(_CURSOR_BYTES.sub(b"", part), width) for part in raw[-LINE_CAP:].split(b"\r")]
+        found += [each for each in drawn if each][-1:]
+    return found[-most:]
+
+
 def tail(log: bytes, lines: int = 6) -> str:
     """The last few lines, cleaned, for an operator's eyes."""
     kept = [line(part, 200) for part in re.split(rb"[\r\n]+", log[-8192:]) if part.strip()]

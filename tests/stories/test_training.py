@@ -8,6 +8,7 @@ from pipeline.domain.job import Job
 from pipeline.domain.recipe import Recipe
 from pipeline.domain.stage import End, Stage, Wish
 from pipeline.flow.journal import load_progress
+from pipeline.flow.spool import Spool
 from tests.support.jobs import ID, PURSE, a_job, a_world, accounts_sum, lived, priced, submitted, wish
 from tests.support.training import Run
 from tests.support.virtual import run
@@ -47,6 +48,29 @@ def test_a_run_whose_bars_say_no_loss_has_its_chart_from_the_boxs_own_record(tmp
     assert [step for step, _ in progress.curve] == list(range(2, 30))
     assert job.artifact is not None
     assert job.artifact.final_loss == progress.curve[-1][1]
+
+
+def test_the_trainers_last_words_are_at_home_while_it_trains_and_when_it_is_over(tmp_path: Path) -> None:
+    world = a_world(tmp_path)
+    seen = list[bytes]()
+
+    async def looking() -> None:
+        while True:
+            await asyncio.sleep(10)
+            if said := Spool(world.root).log_end(ID):
+                seen.append(said)
+
+    async def life() -> None:
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(looking())
+            await submitted(world, a_job())
+            await world.tell(ID)
+            watching.cancel()
+
+    run(life())
+    assert len(set(seen)) > 3  # it grew while it trained
+    assert seen[-1].startswith(seen[0][:20])
+    assert b"Saved optimizer" in Spool(world.root).log_end(ID)
 
 
 def test_three_hosts_that_fail_while_training_cost_the_person_nothing(tmp_path: Path) -> None:

@@ -66,7 +66,9 @@ def picture_of(card: Card) -> str:
     fields = [f"{label}: {value}" for label, value in card.fields]
     buttons = [" ".join(f"<{button.label}|{button.action}>" for button in card.buttons)] if card.buttons else []
     shown = [f"({card.picture})"] if card.picture else []
-    return "\n".join([f"{card.title} ({card.tone})", *card.lines, *bar, *fields, *shown, *buttons])
+    return "\n".join(
+        [f"{card.title} ({card.tone})", *card.lines, *card.code.splitlines(), *bar, *fields, *shown, *buttons]
+    )
 
 
 @dataclass

@@ -50,6 +50,7 @@ class Office:
     filed: list[Job] = field(default_factory=list)
     listed: list[Model] = field(default_factory=list)
     progress: Progress | None = None
+    words: list[str] = field(default_factory=list)  # of every trainer
     states: dict[AccountId, State] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     rooms: dict[Identity, Room] = field(default_factory=dict)
@@ -134,6 +135,9 @@ class Office:
             if job in {None, own.id}:
                 return own, self.progress
         raise UserFault("no-such-job")
+
+    async def log(self, account: AccountId, job: JobId | None) -> tuple[Job, list[str]]:
+        return (await self.job(account, job))[0], self.words
 
     async def models(self, account: AccountId) -> list[Model]:
         return [model for model in self.listed if model.public or model.account == account]

@@ -283,6 +283,18 @@ def test_every_button_of_a_foreign_job_is_answered_as_one_that_does_not_exist(ve
     assert len(booth.office.filed) == 1
 
 
+def test_a_log_is_the_trainers_last_words_as_they_are_and_one_s_own_only() -> None:
+    booth = Booth(office=Office(FILES, words=["step 1", "<b>step</b> 2"]))
+    job = booth.started()
+    for ask in (said("/log"), said(f"/log {job}"), pressed(f"log:{job}")):
+        (card,) = booth.hear(ask)
+        assert (card.code, card.lines) == ("step 1\n<b>step</b> 2", ())
+    for ask in (said(f"/log {job}", who="bob"), pressed(f"log:{job}", who="bob"), pressed("log:")):
+        assert booth.hear(ask)[-1].lines == (EN.fault(UserFault("no-such-job")),)
+    booth.office.words = []
+    assert booth.hear(said("/log"))[-1].lines == (EN.say("chat-log-none"),)
+
+
 def test_foreign_jobs_and_private_models_are_not_there_for_words_either() -> None:
     booth = Booth()
     job = booth.started()

@@ -97,6 +97,14 @@ def test_a_link_of_ours_stands_alone_on_its_line_and_stays_one() -> None:
     assert ink(f"Ready.\n\n{url}", 200).endswith(f"\n{url}")
 
 
+def test_a_programs_words_are_a_block_that_they_cannot_end_and_their_end_is_what_fits() -> None:
+    said = face(Card(title="log", code="\n".join(f"```step {n} **b**" for n in range(1000)))).embed.description or ""
+    assert said.startswith("```\n")
+    assert said.endswith("step 999 **b**\n```")
+    assert said.count("```") == 2
+    assert len(said) <= DESCRIPTION
+
+
 def test_the_bar_is_never_cut_away() -> None:
     shown = face(Card(title="t", lines=("x" * 9000,), bar=0.5, bar_label="12/30 steps"))
     assert (shown.embed.description or "").endswith("▰▰▰▰▰▰▰▰▱▱▱▱▱▱▱▱ 12/30 steps")

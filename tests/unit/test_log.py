@@ -21,6 +21,7 @@ from pipeline.trainers.log import (
     Step,
     Stopped,
     Trouble,
+    shown,
 )
 
 CAPTURES = Path(__file__).parents[1] / "data" / "aitoolkit"
@@ -152,3 +153,10 @@ def test_a_hostile_bar_is_a_number_or_nothing() -> None:
         for reading in read(line):
             assert isinstance(reading, Step)
             assert reading.loss is None or re.fullmatch(r"[\d.e+-]+", repr(reading.loss))
+
+
+def test_the_last_lines_are_shown_as_a_terminal_would_and_nothing_in_them_acts() -> None:
+    said = b"cut in the mid\nLoading\x1b[31m Flux\x1b[0m\r\n\n 1/9 |#\r 2/9 |##\r\nx\xff\xe2\x80\xaey\n 3/9 |###\r"
+    assert shown(said, 4) == ["Loading Flux", "2/9 |##", "x\ufffdy", "3/9 |###"]
+    assert shown(b"") == []
+    assert len(shown(b"\n".join([b"x" * 5000] * 99))) == 25

@@ -105,5 +105,14 @@ def test_the_bar_tells_n_of_total() -> None:
     assert "▰▰▰▰▰▱▱▱▱▱▱▱ 12/30 steps" in text
 
 
+def test_a_programs_words_are_one_block_and_their_end_is_what_fits() -> None:
+    code = "\n".join(f"<b>step</b> {n} @ann" for n in range(1000))
+    text, marks = read(pen.html(Card(title="log", code=code)), "HTML")
+    assert text.startswith("log")
+    assert text.endswith("<b>step</b> 999 @ann")
+    assert [mark.type for mark in marks] == ["bold", "pre"]
+    assert units(text) <= pen.TEXT
+
+
 def test_an_empty_card_is_still_a_message() -> None:
     assert seen(Card(title=""))[0]

@@ -75,6 +75,11 @@ async def status(interaction: Interaction, job: Word | None = None) -> None:
     await heard(interaction)
 
 
+@app_commands.autocomplete(job=suggest.jobs)
+async def log(interaction: Interaction, job: Word | None = None) -> None:
+    await heard(interaction)
+
+
 @app_commands.autocomplete(job=suggest.live_jobs)
 async def stop(interaction: Interaction, job: Word | None = None) -> None:
     await heard(interaction)
@@ -127,7 +132,7 @@ async def grant(
 
 
 COMMANDS: Final[tuple[Callable[..., Coroutine[Any, Any, None]], ...]] = (
-    train, photos.photos, dataset, jobs, status, stop, cancel, models, model, balance, receipts, upload, settings,
+    train, photos.photos, dataset, jobs, status, log, stop, cancel, models, model, balance, receipts, upload, settings,
     start, help_,
 )  # fmt: skip
 

@@ -10,8 +10,10 @@ import discord
 from bot.platforms.discord.buttons import Press
 from bot.platforms.discord.ink import ink, units
 from notifier.card import Button, Card, Tone
+from pipeline.domain.text import clean
 
 TITLE, DESCRIPTION, NAME, VALUE, TOTAL = 256, 4096, 256, 1024, 6000  # letters; TOTAL: of all of one message
+CODE: Final = 3000  # letters of what a program said
 FIELDS: Final = 25
 FIELDS_MOST: Final = 3400  # letters of all fields together, so that the words above them always have room
 LABEL: Final = 80
@@ -70,10 +72,18 @@ def face(card: Card, picture: Path | None = None) -> Face:
 
 
 def _words(card: Card, most: int) -> str:
-    """Paragraphs, then the bar under them, which is never cut away."""
-    bar = _bar(card)
+    """Paragraphs, then what a program said and the bar under them, which are never cut away."""
+    bar = "\n\n".join(filter(None, (_fenced(card.code), _bar(card))))
     words = ink("\n\n".join(filter(None, card.lines)), most - units(bar) - 2)
     return "\n\n".join(filter(None, (words, bar)))
+
+
+def _fenced(code: str) -> str:
+    """The last lines that fit, in a block that nothing in them can end."""
+    kept = clean(code, len(code) + 1).replace("`", "\u02cb").splitlines()
+    while kept and units("\n".join(kept)) > CODE:
+        del kept[0]
+    return "\n".join(("```", *kept, "```")) if kept else ""
 
 
 def _bar(card: Card) -> str:

@@ -10,7 +10,7 @@ from bot.platforms.discord.where import Kind, Place
 from notifier.ports import MessageId
 
 FIRST: Final[Mapping[str, str]] = {  # the option of a command that stands first, without its name
-    "train": "trigger", "status": "job", "stop": "job", "cancel": "job", "model": "model",
+    "train": "trigger", "status": "job", "log": "job", "stop": "job", "cancel": "job", "model": "model",
 }  # fmt: skip
 FILES_MOST: Final = 50  # of one remark: five fields of ten
 CONTEXTS: Final = {0: Kind.CHANNEL, 1: Kind.DM, 2: Kind.ELSEWHERE}

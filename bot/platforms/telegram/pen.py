@@ -10,6 +10,7 @@ from notifier.card import Card, Tone
 from pipeline.domain.text import clean
 
 TEXT, CAPTION = 4096, 900  # UTF-16 units after the markup is read; a caption may be 1024
+CODE: Final = 3000  # units of it that leave room for the words around
 BAR: Final = 12
 CUT: Final = "…"
 SHORTEST: Final = 40  # units: less of a paragraph is no help
@@ -28,7 +29,7 @@ MARK: Final = {Tone.GOOD: "✅ ", Tone.BAD: "⚠️ "}
 
 @dataclass(frozen=True, slots=True)
 class Bit:
-    """Some text, and the tag around it ("b", "code", or none)."""
+    """Some text, and the tag around it ("b", "code", "pre", or none)."""
 
     text: str
     tag: str = ""
@@ -67,6 +68,8 @@ def units(text: str) -> int:
 def _blocks(card: Card) -> list[Block]:
     blocks = [Block((Bit(MARK.get(card.tone, "")), *_bold(card.title)))] if card.title else []
     blocks += [Block(bits(line)) for line in card.lines if line]
+    if card.code:
+        blocks.append(Block((Bit(_end(clean(card.code, len(card.code) + 1), CODE), "pre"),)))
     if card.bar is not None:
         full = round(BAR * max(0.0, min(1.0, card.bar)))
         blocks.append(Block((Bit(f"{'▰' * full}{'▱' * (BAR - full)} "), *bits(card.bar_label))))
@@ -98,6 +101,14 @@ def _ours(text: str) -> list[Bit]:
         found += [Bit(text[at : match.start()]), Bit(match[0], "code")]
         at = match.end()
     return [*found, Bit(text[at:])]
+
+
+def _end(code: str, most: int) -> str:
+    """The last lines that fit."""
+    kept = code.splitlines()
+    while len(kept) > 1 and units("\n".join(kept)) > most:
+        del kept[0]
+    return "\n".join(kept)
 
 
 def _fitting(blocks: Sequence[Block], most: int) -> list[Block]:

@@ -25,6 +25,8 @@ Numbers = Mapping[str, int]  # a button's action -> the number that presses it
 def panel(card: Card, numbers: Numbers) -> RenderableType:
     """The card in a frame, coloured by its tone; a lone sentence needs no frame."""
     parts: list[RenderableType] = [plain(line) for line in card.lines]
+    if card.code:
+        parts.append(plain(card.code))
     if not card.title and not card.fields and not card.buttons and card.bar is None:
         return Padding(Group(*parts), (0, 2), style="red" if card.tone is Tone.BAD else "")
     if card.bar is not None:
@@ -49,7 +51,7 @@ def summary(card: Card) -> RenderableType:
 
 def block(card: Card, numbers: Numbers) -> str:
     """The card in plain lines, for pipes and files. Nothing in it can act on a terminal."""
-    lines = [card.title, *card.lines]
+    lines = [card.title, *card.lines, *card.code.splitlines()]
     if card.bar is not None:
         full = round(BAR * max(0.0, min(1.0, card.bar)))
         lines.append(f"[{'#' * full}{'-' * (BAR - full)}] {card.bar_label}".rstrip())

@@ -1,5 +1,6 @@
 """What we have read of a run so far: polls folded into readings, speed, trouble. The log on the box is the record."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -113,6 +114,16 @@ class Watch:
 
 async def caught_up(job: Job, kit: Kit, host: Host, watch: Watch) -> aitoolkit.Look:
     """Poll until the log's end is read: nothing is judged before. A log that outruns us waits for the next look."""
+    before = watch.offset
+    try:
+        return await _caught_up(job, kit, host, watch)
+    finally:
+        if watch.offset > before:
+            with suppress(OSError):  # it is only there to be looked at
+                kit.spool.keep_log(job.id, job.attempt, watch.tail)
+
+
+async def _caught_up(job: Job, kit: Kit, host: Host, watch: Watch) -> aitoolkit.Look:
     pump = aitoolkit.pump(job.id, lease_of(job, kit))
     look = await _asked(host, pump, watch)
     for _ in range(MOST_POLLS):
