@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.chat.discord_scene import PROMISED_FILES, Scene, photos, play
 
 PUT = "/applications/{application_id}/commands"
@@ -43,6 +45,7 @@ def test_bases_are_suggested_while_they_are_typed_and_a_free_value_is_read_like_
     play(tmp_path, scenario)
 
 
+@pytest.mark.torture  # five starts; in process, too: tests/unit/test_discord_commands.py
 def test_commands_are_told_to_discord_when_they_changed_to_one_server_or_to_all(tmp_path: Path) -> None:
     async def scenario(one: Scene) -> None:
         there = one.there

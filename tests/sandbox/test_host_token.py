@@ -15,6 +15,7 @@ from tests.sandbox.test_whole_job import Wall, house, over, seen_on_boxes, start
 TOKEN = "hf_of_an_account_that_owns_nothing"
 
 
+@pytest.mark.torture  # its parts are stories
 def test_with_the_setting_a_whole_job_trains_from_what_the_trainer_downloaded(tmp_path: Path) -> None:
     wall = Wall()
 

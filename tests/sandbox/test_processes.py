@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from pipeline.sandbox.pictures import make_pictures, make_zip
 
@@ -98,6 +99,7 @@ def instances(env: dict[str, str]) -> list[dict[str, object]]:
     return found
 
 
+@pytest.mark.torture  # the Discord life is killed twice in make test
 def test_kill_9_in_training_and_the_next_start_adopts_it_without_renting_again(tmp_path: Path) -> None:
     pictures = make_zip(make_pictures(tmp_path / "pictures"), tmp_path / "pictures.zip")
     with a_sandbox(tmp_path) as world:

@@ -93,6 +93,7 @@ def test_watched_without_a_runner_it_is_trained_in_this_process_to_a_result_in_j
     assert too_late.exit_code == 2
 
 
+@pytest.mark.torture  # the longer of two
 def test_beside_a_running_bot_it_is_ordered_watched_read_and_stopped_from_outside(rig: Rig) -> None:
     with program(["run"], rig.env, rig.folder) as bot:
         _until_live(rig)

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bot.assembly import Station, station
 from bot.ports import Said
 from notifier.card import Card
@@ -138,6 +140,7 @@ def _read(path: Path) -> bytes:
         return b""
 
 
+@pytest.mark.torture  # a story, too; stop is the harder one
 def test_cancel_while_it_trains_gives_the_machine_back_and_charges_what_ran(tmp_path: Path) -> None:
     wall = Wall()
 

@@ -1,5 +1,6 @@
 """A training as its log tells it: bytes by elapsed time, in the toolkit's own form (captures 01, 31)."""
 
+import functools
 import json
 from dataclasses import dataclass, replace
 
@@ -120,10 +121,11 @@ class Run:
         for step in range(self.start + 1, done + 1):
             if self.dies_at is not None and step > self.dies_at:
                 return "".join([*lines, f"Error running job: {self.trouble or 'boom'}\n"]).encode(), 1
-            loss = "nan" if self.nan else f"{1.5 - step / 100:.3e}"
             if self.nan:
                 lines.append("loss is nan\n")
-            lines += [bar(job, at, self.steps, "" if self.mute else loss) for at in (step - 1, step)]
+            lines.append(
+                bars(job, step, self.steps, "" if self.mute else "nan" if self.nan else f"{1.5 - step / 100:.3e}")
+            )
             if step in saves:
                 name = f"{job}_{step:09d}.safetensors"
                 lines.append(f"\nSaving at step {step}\nSaved checkpoint to /o/{job}/{name}\nSaved optimizer to /o\n")
@@ -143,6 +145,12 @@ class Run:
         state = ["Loading optimizer state from /o/optimizer.pt\n"] if self.state else []
         found = f"Found step {self.start} in metadata, starting from there\n"
         return [f"#### IMPORTANT RESUMING FROM {name} ####\n", f"Loading from {name}\n", found, *state]
+
+
+@functools.lru_cache(maxsize=50_000)  # every poll prints the whole log anew
+def bars(job: str, step: int, total: int, loss: str) -> str:
+    """What one step prints: the bar is drawn twice."""
+    return "".join(bar(job, at, total, loss) for at in (step - 1, step))
 
 
 def bar(job: str, done: int, total: int, loss: str) -> str:

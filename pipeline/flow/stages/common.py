@@ -1,5 +1,6 @@
 """What several stages need: the machine in hand, and its open door."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
@@ -19,6 +20,12 @@ CARRYING = 3 * 3600.0  # the same while its files come home, and nobody polls
 SPARE = 30 * 60.0  # beyond the job's deadline
 LOOK = 20.0  # of the watchman
 OWN_SLOWNESS = 20.0  # real seconds: logins and processes of ours do not get faster with the sandbox
+BLINK = 0.25  # real seconds: a look is a dozen processes of the box, and nobody reads faster
+
+
+async def pause(kit: Kit, seconds: float) -> None:
+    """Wait between two looks at a box: so many seconds of life."""
+    await asyncio.sleep(max(BLINK, kit.pace.seconds(seconds)))
 
 
 def machine_of(job: Job) -> Machine:

@@ -1,6 +1,5 @@
 """FETCH: watch the box download the base model; give a box that cannot do it back early."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,7 +9,7 @@ from pipeline.domain.progress import Progress
 from pipeline.domain.speeds import EFFICIENCY
 from pipeline.flow.history import learn
 from pipeline.flow.kit import Kit
-from pipeline.flow.stages.common import at_host, awake, lease_of, machine_of
+from pipeline.flow.stages.common import at_host, awake, lease_of, machine_of, pause
 from pipeline.flow.stages.upload import start_fetch
 from pipeline.ports import Host
 from pipeline.trainers import fetching
@@ -71,7 +70,7 @@ async def _watched(job: Job, kit: Kit, host: Host, sizes: Sequence[int]) -> bool
         if stalled or (tried and (best - first) * expected * PATIENCE < total * took):
             await _learned(job, kit, (best - first) / total, took)
             raise HostFault("fetch-slow", got=best, total=total)
-        await asyncio.sleep(kit.pace.seconds(EVERY))
+        await pause(kit, EVERY)
 
 
 async def _learned(job: Job, kit: Kit, part: float, seconds: float) -> None:

@@ -1,6 +1,5 @@
 """TRAIN: start the trainer once, then watch it to its end. It outlives our session: to replay is to look again."""
 
-import asyncio
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,7 +16,7 @@ from pipeline.flow.deadlines import minded
 from pipeline.flow.history import CLEAR, learn
 from pipeline.flow.kit import Kit, sample_seconds
 from pipeline.flow.mirror import mirroring, record
-from pipeline.flow.stages.common import at_host, awake, machine_of
+from pipeline.flow.stages.common import at_host, awake, machine_of, pause
 from pipeline.flow.stages.watching import Watch, caught_up
 from pipeline.ports import Host
 from pipeline.trainers import aitoolkit
@@ -45,7 +44,7 @@ async def play(job: Job, kit: Kit) -> Job:
             while not (over := await _look(job, kit, host, watch)) and job.wish is not Wish.STOP:
                 job = await _told_of_resume(await record(job, kit, home), kit, watch)
                 job = await minded(job, kit)
-                await asyncio.sleep(kit.pace.seconds(EVERY))
+                await pause(kit, EVERY)
         job = await record(job, kit, home)
         if not over:
             return await _stop(job, kit, host, watch)
@@ -146,5 +145,5 @@ async def _stop(job: Job, kit: Kit, host: Host, watch: Watch) -> Job:
         if waited > kit.pace.seconds(2 * STOP_PATIENCE):
             log.warning("trainer-will-not-stop", job=job.id)
             return job  # what it saved is taken as it lies, and the machine with it
-        await asyncio.sleep(kit.pace.seconds(1.0))
+        await pause(kit, 1.0)
     return job
