@@ -13,10 +13,12 @@ from tests.bench.row import Row
 from tests.bench.ssh import crowds, files, polls
 from tests.bench.start import start
 from tests.bench.startup import startup
+from tests.bench.telegram_figures import telegrams
 from tests.bench.watching import watching
 
 FIGURES: Mapping[str, Callable[[], list[Row]]] = {
     "startup": startup, "cards": cards, "reader": reader, "demo": demo, "market": market, "boots": boots,
     "ssh-files": files, "ssh-crowds": crowds, "ssh-polls": polls, "first-step": start, "discord": discords,
+    "telegram": telegrams,
     "watching": watching, "recovery": recovery,
 }  # fmt: skip
