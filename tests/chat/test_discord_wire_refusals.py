@@ -3,6 +3,8 @@
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.chat.discord_scene import Scene, photos, play
 from tests.support.discord import Message, Person
 
@@ -10,6 +12,7 @@ SEND = "/channels/{channel_id}/messages"
 PUT = "/applications/{application_id}/commands"
 
 
+@pytest.mark.torture  # in process, too
 def test_a_refused_dm_falls_back_to_the_channel_with_a_mention_and_says_why_once(tmp_path: Path) -> None:
     async def scenario(one: Scene) -> None:
         there = one.there

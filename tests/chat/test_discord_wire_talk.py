@@ -85,6 +85,7 @@ def test_a_press_while_the_line_is_down_is_heard_after_resume(tmp_path: Path) ->
     play(tmp_path, scenario)
 
 
+@pytest.mark.torture  # in process, too
 def test_in_a_server_where_only_she_installed_it_all_is_said_to_her_alone(tmp_path: Path) -> None:
     async def scenario(one: Scene) -> None:
         there = one.there

@@ -45,6 +45,7 @@ def left_for(job: Job) -> list[str]:
     return [news.event.code for news in job.news if isinstance(news.event, Moving)]
 
 
+@pytest.mark.torture  # in virtual time: tests/stories/test_mirror.py
 def test_a_machine_that_vanishes_is_gone_on_from_elsewhere_with_its_optimizer(tmp_path: Path) -> None:
     wall = Wall()
 

@@ -157,30 +157,31 @@ def saved_and_stopped(box: Box, _: "subprocess.Popen[bytes]") -> None:
     box.ask("stop")
 
 
+LONG: Final = pytest.mark.torture  # what other cases show, too
 CASES: Final = (
     Case("01-fresh-run"),
-    Case("05-resume-after-sigkill", before=trained("05-resume-after-sigkill", 12)),
+    pytest.param(Case("05-resume-after-sigkill", before=trained("05-resume-after-sigkill", 12)), marks=LONG),
     Case("06-sigint-mid-train", act=interrupted_at(" 15/400 ")),
-    Case("09-sigint-during-load", act=interrupted_at("Loading T5")),
-    Case("10-rerun-finished", before=trained("10-rerun-finished", 40)),
-    Case("12-dataset-missing", before=lambda box: shutil.rmtree(box.dataset)),
+    pytest.param(Case("09-sigint-during-load", act=interrupted_at("Loading T5")), marks=LONG),
+    pytest.param(Case("10-rerun-finished", before=trained("10-rerun-finished", 40)), marks=LONG),
+    pytest.param(Case("12-dataset-missing", before=lambda box: shutil.rmtree(box.dataset)), marks=LONG),
     Case("13-dataset-empty", before=no_pictures),
     Case("14-hf-gated401", mode="gated-401"),
-    Case("14-hf-gated403", mode="gated-403"),
+    pytest.param(Case("14-hf-gated403", mode="gated-403"), marks=LONG),
     Case("15a-oom-one-step", mode="oom-once"),
     Case("15b-oom-repeated", mode="oom-four-times"),
-    Case("15d-oom-load", mode="oom-loading"),
+    pytest.param(Case("15d-oom-load", mode="oom-loading"), marks=LONG),
     Case("16-nan-loss", mode="nan"),
-    Case("17b-resume-picks-log-file", before=stray_file),
-    Case("23a-db-stop-flag", act=saved_and_stopped),
+    pytest.param(Case("17b-resume-picks-log-file", before=stray_file), marks=LONG),
+    pytest.param(Case("23a-db-stop-flag", act=saved_and_stopped), marks=LONG),
     Case("25-zimage-cached-te", before=lambda box: lay_base(box.base, "zimage")),
     Case("26a-disk-full-optimizer", mode="disk-full-optimizer"),
-    Case("26b-disk-full-checkpoint", mode="disk-full-checkpoint"),
+    pytest.param(Case("26b-disk-full-checkpoint", mode="disk-full-checkpoint"), marks=LONG),
     Case("30a-version-0.11.0-fresh", mode="old-bar"),
-    Case("36-adamw8bit-quantize-ema-save-now-sigint", act=saved_and_interrupted),
+    pytest.param(Case("36-adamw8bit-quantize-ema-save-now-sigint", act=saved_and_interrupted), marks=LONG),
     Case("41-steps-1-four-samples"),
-    Case("42-disable-sampling"),
-    Case("44-base-shard-truncated", before=cut_shard),
+    pytest.param(Case("42-disable-sampling"), marks=LONG),
+    pytest.param(Case("44-base-shard-truncated", before=cut_shard), marks=LONG),
     Case("45-resume-hostile-optimizer", before=hostile_optimizer),
 )
 
