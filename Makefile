@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+unexport PYTHONDONTWRITEBYTECODE  # the program is started hundreds of times: compiled once
+
 .PHONY: demo test check run bench install torture format
 
 demo: install          ## a whole training in a sandbox, as a person sees it

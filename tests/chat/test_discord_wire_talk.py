@@ -28,6 +28,7 @@ def test_a_form_with_ten_files_becomes_ten_pictures_seen_by_their_owner_alone(tm
     play(tmp_path, scenario)
 
 
+@pytest.mark.torture  # in process, too
 def test_bases_are_suggested_while_they_are_typed_and_a_free_value_is_read_like_any_other(tmp_path: Path) -> None:
     async def scenario(one: Scene) -> None:
         there = one.there
@@ -104,6 +105,7 @@ def test_in_a_server_where_only_she_installed_it_all_is_said_to_her_alone(tmp_pa
     play(tmp_path, scenario)
 
 
+@pytest.mark.torture  # in process, too
 def test_a_stranger_who_presses_her_button_or_types_her_job_is_answered_as_if_there_were_none(tmp_path: Path) -> None:
     async def scenario(one: Scene) -> None:
         there = one.there

@@ -3,12 +3,14 @@
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
+import pytest
 
-from tests.chat.telegram_scene import PUBLIC, Scene, night, pictures, webhook
+from tests.chat.telegram_scene import PUBLIC, Scene, late, night, pictures, webhook
 from tests.support.pictures import zipped
 
 
-@night.alone(local="served")
+@pytest.mark.torture
+@late.alone(local="served")
 async def test_a_local_server_gives_a_30_mb_zip_from_its_folder_and_nothing_of_it_stays_there(one: Scene) -> None:
     ann = one.somebody()
     await one.starts()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chat.telegram_scene import SHORT, Scene, finished, night, pictures, play
+from tests.chat.telegram_scene import SHORT, Scene, finished, late, night, pictures, play
 
 
 @night.alone()
@@ -72,7 +72,8 @@ async def test_whatever_was_in_hand_when_it_died_is_done_once_by_the_next(one: S
     assert sum("/train" in seen.text for seen in bob.heard if "/help" in seen.text) <= 1
 
 
-@night.alone()
+@pytest.mark.torture
+@late.alone()
 async def test_sigterm_in_mid_download_ends_in_5_s_and_every_photo_arrives_after_all(one: Scene) -> None:
     ann = one.somebody()
     first = await one.starts()

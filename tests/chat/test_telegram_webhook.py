@@ -5,10 +5,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.chat.telegram_scene import PUBLIC, SECRET, Scene, night, play, webhook
+from tests.chat.telegram_scene import PUBLIC, SECRET, Scene, late, play, webhook
 
 
-@night.alone()
+@pytest.mark.torture
+@late.alone()
 async def test_a_webhook_hears_what_has_the_secret_and_what_came_while_it_was_down(one: Scene) -> None:
     server, feed = one.server, one.server.feed
     env = one.env = webhook()

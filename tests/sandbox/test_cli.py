@@ -180,6 +180,7 @@ def test_a_session_that_is_ended_in_the_middle_gives_its_machine_back(rig: Rig) 
     assert rig.ids() == set()
 
 
+@pytest.mark.torture  # tests/sandbox/test_lease.py has the box without the command
 def test_a_killed_sessions_machine_is_ended_when_its_lease_is_over(rig: Rig) -> None:
     with program(["session", "--hours", "0.2"], rig.env, rig.folder) as one:
         one.until(r"it boots|It runs")

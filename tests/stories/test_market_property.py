@@ -24,7 +24,7 @@ from tests.support.virtual import run
 from tests.support.world import ProcessDied
 
 WRITES = 70  # of a job that moves once; a later death is none
-FEW, MANY = 60, 4000
+FEW, MANY = 30, 4000
 
 
 @dataclass(frozen=True)

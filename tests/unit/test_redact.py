@@ -20,7 +20,9 @@ def written(**values: object) -> str:
     """What a logger with our processor writes."""
     sink = structlog.testing.CapturingLogger()
     logger = structlog.wrap_logger(
-        sink, processors=[structlog.processors.format_exc_info, known(), structlog.processors.JSONRenderer()]
+        sink,
+        processors=[structlog.processors.format_exc_info, known(), structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),  # whatever this process logs
     )
     logger.info("event", **values)
     return str(sink.calls)

@@ -1,0 +1,12 @@
+"""Which tests stay together: those of a file, and all that Telegram plays side by side."""
+
+import pytest
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Name each test's group for `--dist loadgroup`. tests/chat/telegram_scene.py plays its scenes once a worker."""
+    for item in items:
+        folder, file = item.path.parent.name, item.path.stem
+        played = folder == "chat" and file.startswith("test_telegram_")
+        item.add_marker(pytest.mark.xdist_group("telegram" if played else f"{folder}-{file}"))
