@@ -57,6 +57,7 @@ def test_a_429_with_via_is_ridden_out_and_one_without_is_not_asked_again_at_once
     play(tmp_path, scenario)
 
 
+@pytest.mark.torture  # in process, too
 def test_an_event_that_comes_too_late_to_be_acknowledged_does_nothing_and_harms_nobody(tmp_path: Path) -> None:
     async def scenario(one: Scene) -> None:
         there = one.there
@@ -73,6 +74,7 @@ def test_an_event_that_comes_too_late_to_be_acknowledged_does_nothing_and_harms_
     play(tmp_path, scenario)
 
 
+@pytest.mark.torture  # in process, too
 def test_an_answer_that_took_longer_than_the_token_lives_comes_by_the_bots_own(tmp_path: Path) -> None:
     async def scenario(one: Scene) -> None:
         there = one.there

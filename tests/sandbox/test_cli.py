@@ -171,6 +171,7 @@ def test_a_session_lays_out_pictures_config_and_environment_and_gives_the_machin
     assert not list((rig.folder / "data/spool/jobs").iterdir())
 
 
+@pytest.mark.torture  # the long way round
 def test_a_session_that_is_ended_in_the_middle_gives_its_machine_back(rig: Rig) -> None:
     with program(["session", "--hours", "9"], rig.env, rig.folder) as one:
         one.until(r"python run\.py")

@@ -5,6 +5,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from pipeline.adapters.ssh import SshHosts
 from pipeline.trainers import lease
 from pipeline.trainers.lease import Lease
@@ -64,6 +66,7 @@ def test_kill_the_bot_and_the_box_goes_by_itself_with_its_own_key(tmp_path: Path
     played(tmp_path, act)
 
 
+@pytest.mark.torture  # waits for it
 def test_the_hard_end_comes_however_often_the_lease_is_renewed(tmp_path: Path) -> None:
     async def act(client: Client) -> None:
         number, holder = await rented(client, tmp_path / "key", ends=4)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
+import pytest
 
 from tests.sandbox.market_scene import KEY, Client, played
 
@@ -102,6 +103,7 @@ def test_it_rents_once_and_is_told_so_the_second_time(tmp_path: Path) -> None:
     driven(tmp_path, act)
 
 
+@pytest.mark.torture  # another of nine conversations with the official client
 def test_it_lists_every_page_and_by_label(tmp_path: Path) -> None:
     async def act(client: Client, says: Says) -> None:
         offers = await client.offers(num_gpus={"eq": 1}, dph_total={"lte": 0.5})
@@ -135,6 +137,7 @@ def test_it_finds_the_way_in_and_labels(tmp_path: Path) -> None:
     driven(tmp_path, act)
 
 
+@pytest.mark.torture  # another of nine conversations with the official client
 def test_without_a_mapped_port_it_goes_by_the_proxy_and_one_port_up_for_jupyter(tmp_path: Path) -> None:
     async def act(client: Client, says: Says) -> None:
         client.market.faults.arm("ports-other", times=2)
@@ -146,6 +149,7 @@ def test_without_a_mapped_port_it_goes_by_the_proxy_and_one_port_up_for_jupyter(
     driven(tmp_path, act)
 
 
+@pytest.mark.torture  # another of nine conversations with the official client
 def test_it_stops_starts_and_reboots_and_is_told_when_a_start_has_to_wait(tmp_path: Path) -> None:
     async def act(client: Client, says: Says) -> None:
         number = (await client.rent())["new_contract"]
@@ -162,6 +166,7 @@ def test_it_stops_starts_and_reboots_and_is_told_when_a_start_has_to_wait(tmp_pa
     driven(tmp_path, act)
 
 
+@pytest.mark.torture  # another of nine conversations with the official client
 def test_it_minds_keys_and_reads_logs(tmp_path: Path) -> None:
     async def act(client: Client, says: Says) -> None:
         number = (await client.rent())["new_contract"]

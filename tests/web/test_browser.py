@@ -134,6 +134,7 @@ def test_a_connection_cut_in_the_middle_goes_on_by_itself_even_if_we_were_restar
     assert len(offsets) > 1
 
 
+@pytest.mark.torture  # one browser more
 def test_a_page_that_was_loaded_anew_goes_on_with_the_same_file(browser: str, tmp_path: Path) -> None:
     house, file = House(tmp_path), heavy(tmp_path)
 
@@ -159,6 +160,7 @@ def test_a_page_that_was_loaded_anew_goes_on_with_the_same_file(browser: str, tm
     assert house.files == [file.read_bytes()]
 
 
+@pytest.mark.torture  # one browser more
 def test_a_folder_is_dropped_with_all_that_is_in_it_and_each_file_once(browser: str, tmp_path: Path) -> None:
     house, folder = House(tmp_path), tmp_path / "pictures"
     (folder / "deeper").mkdir(parents=True)
@@ -260,6 +262,7 @@ def test_a_phone_and_a_dark_room_are_no_hindrance(browser: str, tmp_path: Path) 
     asyncio.run(play())
 
 
+@pytest.mark.torture  # one browser more
 def test_a_link_that_somebody_else_opened_says_so_kindly(browser: str, tmp_path: Path) -> None:
     house = House(tmp_path)
 
