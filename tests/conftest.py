@@ -1,6 +1,9 @@
 """Which tests stay together: those of a file, and all that Telegram plays side by side."""
 
+from collections.abc import Iterator
+
 import pytest
+import structlog
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -10,3 +13,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder, file = item.path.parent.name, item.path.stem
         played = folder == "chat" and file.startswith("test_telegram_")
         item.add_marker(pytest.mark.xdist_group("telegram" if played else f"{folder}-{file}"))
+
+
+@pytest.fixture(autouse=True)
+def _plain_logs() -> Iterator[None]:
+    """A command that ran in this process set logs up for itself."""
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()

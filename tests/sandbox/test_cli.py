@@ -278,6 +278,7 @@ def test_a_text_429_is_ridden_out_once(tmp_path: Path) -> None:
 # --- the shell
 
 
+@pytest.mark.torture  # hung once on a busy machine, in one of many runs; why is not known yet
 def test_a_terminal_is_handed_to_the_box_with_its_size_and_given_back_as_it_was(rig: Rig) -> None:
     ours, theirs = pty.openpty()
     before = termios.tcgetattr(theirs)
