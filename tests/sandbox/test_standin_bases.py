@@ -27,6 +27,8 @@ from tests.sandbox.market_scene import wall
 from tests.sandbox.standin_box import TOOLKIT
 from tests.sandbox.test_standin_readings import read
 
+pytestmark = pytest.mark.torture  # a minute of six trainers; the rows themselves: tests/unit/test_bases.py
+
 JOB = JobId("k3v9q0000000")
 RECIPE = Recipe(trigger="tok", steps=3, rank=1, samples=0)
 each_base = pytest.mark.parametrize("row", BASES.values(), ids=BASES)

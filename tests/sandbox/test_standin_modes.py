@@ -17,6 +17,8 @@ from pipeline.trainers.verdict import Verdict, judge
 from tests.sandbox.standin_box import Box, training_bars, until
 from tests.sandbox.test_standin_readings import read
 
+pytestmark = pytest.mark.torture  # tests/sandbox/test_standin_readings.py has the commonest
+
 TRAIN = {"steps": 10, "skip_first_sample": True}
 SAVE = {"save_every": 4, "dtype": "fp16"}
 SAMPLE = {"width": 64, "height": 64, "prompts": ["a bear"]}
