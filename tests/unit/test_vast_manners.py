@@ -121,7 +121,7 @@ def test_a_market_that_says_quota_is_left_alone_by_quotes_and_still_asked_by_ren
             with pytest.raises(OperatorFault, match="market-searches"):
                 await vast.offers(NEED, renting=renting)
 
-    asyncio.run(ask())
+    run(ask())
     assert len(calls) == 2
 
 
@@ -138,7 +138,7 @@ def test_an_offer_somebody_took_is_on_no_list_any_more() -> None:
         await vast.rent(second, ORDER, NEED, NOW)
         assert await vast.offers(NEED) == []
 
-    asyncio.run(ask())
+    run(ask())  # in virtual time: the list grows old in a moment
 
 
 def test_calls_keep_the_pause_of_their_endpoint_however_many_ask() -> None:
@@ -196,7 +196,7 @@ def test_a_hundred_quotes_at_once_make_one_search_and_fresh_makes_another() -> N
         await vast.offers(NEED, fresh=True)
         assert len(calls) == 2
 
-    asyncio.run(ask())
+    run(ask())
 
 
 def test_a_key_that_is_known_is_not_added_again() -> None:
