@@ -49,7 +49,7 @@ def a_lie(tmp_path: Path, **wrong: Any) -> FirstBoxLies:
     return FirstBoxLies(root=tmp_path, wrong=wrong, box=Liar)
 
 
-SAID = b"home=/root\ngpu=NVIDIA GeForce RTX 4090, 24564, 580.65.06\ndisk_kb=200000000\ntoolkit=yes\n"
+SAID = b"home=/home/box\ngpu=NVIDIA GeForce RTX 4090, 24564, 580.65.06\ndisk_kb=200000000\ntoolkit=yes\n"
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_without_the_setting_a_gated_job_sends_no_reusable_secret_in_argv_env_or
     assert (world.judged, "hub.env" in world.sent) == ([], False)
     over_the_line = [*(command.script for command in world.asked), *world.sent.values()]
     assert not [text for text in over_the_line if "HF_TOKEN" in text or "hf_" in text]
-    assert model(world.sent).startswith("/root/ts/")
+    assert model(world.sent).startswith("/home/box/ts/")
 
 
 def test_with_the_setting_the_trainer_downloads_by_itself(tmp_path: Path) -> None:

@@ -240,4 +240,4 @@ class LyingBox(Box):
                 gpu, disk = "NVIDIA GeForce RTX 4090, 24564", 30_000_000
             case _:
                 return super()._look(command)
-        return f"home=/root\ngpu={gpu}, 580.65.06\ndisk_kb={disk}\ntoolkit=yes\n".encode()
+        return f"home=/home/box\ngpu={gpu}, 580.65.06\ndisk_kb={disk}\ntoolkit=yes\n".encode()

@@ -398,7 +398,7 @@ class Box:
         return asyncio.get_running_loop().time() - (self.rented.started or 0.0)
 
     def _look(self, command: Command) -> bytes:
-        return b"home=/root\ngpu=NVIDIA GeForce RTX 4090, 24564, 580.65.06\ndisk_kb=200000000\ntoolkit=yes\n"
+        return b"home=/home/box\ngpu=NVIDIA GeForce RTX 4090, 24564, 580.65.06\ndisk_kb=200000000\ntoolkit=yes\n"
 
     def _fetch(self, command: Command) -> bytes:
         self.rented.fetching = self.rented.fetching or asyncio.get_running_loop().time()

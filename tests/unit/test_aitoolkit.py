@@ -21,7 +21,7 @@ HOSTILE = '${HF_TOKEN} --w 9999 [name] "x","evil":"1" <lora:x:1>'
 def config(
     recipe: Recipe, captions: tuple[str, ...] = (), *, base: Base = BASE, vram_mb: int = 24_564, lower: int = 0
 ) -> str:
-    return aitoolkit.config(JOB, recipe, base, "/root", vram_mb=vram_mb, captions=captions, lower=lower)
+    return aitoolkit.config(JOB, recipe, base, "/home/box", vram_mb=vram_mb, captions=captions, lower=lower)
 
 
 def toolkit_reads(text: str, environ: dict[str, str]) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def test_the_gpu_that_was_rented_decides_how_memory_is_spent() -> None:
 
 def test_a_distilled_base_trains_on_its_adapter_from_the_folder_it_was_fetched_to() -> None:
     model = process(json.loads(config(Recipe(trigger="tok"), base=BASES["flux1-schnell"])))["model"]
-    here = f"/root/ts/{JOB}"
+    here = f"/home/box/ts/{JOB}"
     assert model["name_or_path"] == f"{here}/base"
     assert model["assistant_lora_path"] == f"{here}/assistant/pytorch_lora_weights.safetensors"
     assert "assistant_lora_path" not in process(json.loads(config(Recipe(trigger="tok"))))["model"]
@@ -135,7 +135,7 @@ def test_a_distilled_base_trains_on_its_adapter_from_the_folder_it_was_fetched_t
 
 def test_where_nothing_was_fetched_the_base_and_its_adapter_are_named_as_the_hub_has_them() -> None:
     row = BASES["zimage-turbo"]
-    text = aitoolkit.config(JOB, Recipe(trigger="tok"), row, "/root", vram_mb=24_564, captions=(), at_hub=True)
+    text = aitoolkit.config(JOB, Recipe(trigger="tok"), row, "/home/box", vram_mb=24_564, captions=(), at_hub=True)
     model = process(json.loads(text))["model"]
     assert (model["name_or_path"], model["assistant_lora_path"].count("/")) == ("Tongyi-MAI/Z-Image-Turbo", 2)
 

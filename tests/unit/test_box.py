@@ -16,20 +16,20 @@ from pipeline.trainers.lease import Lease
 
 JOB = JobId("k3v9q0000000")
 LEASE = Lease(lapses=2700, ends=9000, every=20)
-GOOD = b"Welcome!\nhome=/root\ngpu=NVIDIA GeForce RTX 4090, 24564, 580.65.06\ndisk_kb=200000000\ntoolkit=yes\n"
+GOOD = b"Welcome!\nhome=/home/box\ngpu=NVIDIA GeForce RTX 4090, 24564, 580.65.06\ndisk_kb=200000000\ntoolkit=yes\n"
 
 
 def test_a_box_is_read_through_its_banner() -> None:
     facts = box.read_look(GOOD)
     assert (facts.home, facts.gpu, facts.vram_mb, facts.disk_gb, facts.toolkit) == (
-        "/root", "NVIDIA GeForce RTX 4090", 24564, 200.0, True,
+        "/home/box", "NVIDIA GeForce RTX 4090", 24564, 200.0, True,
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("home", [b"/root; rm -rf /", b"$(id)", b"/w/my_cnn", b"/x_LoRA", b"/a b", b"relative"])
+@pytest.mark.parametrize("home", [b"/home/box; rm -rf /", b"$(id)", b"/w/my_cnn", b"/x_LoRA", b"/a b", b"relative"])
 def test_a_home_that_could_end_a_word_of_ours_or_silence_resume_is_no_home(home: bytes) -> None:
     with pytest.raises(HostFault, match="box-unreadable"):
-        box.read_look(GOOD.replace(b"/root", home))
+        box.read_look(GOOD.replace(b"/home/box", home))
 
 
 @given(st.binary(max_size=3000))

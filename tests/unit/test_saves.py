@@ -35,7 +35,11 @@ def said(out: Path, *lines: str) -> saves.Whole | None:
 def saved(step: int | None) -> list[str]:
     name = f"{JOB}.safetensors" if step is None else f"{JOB}_{step:09d}.safetensors"
     begun = [] if step is None else [f"{JOB}: 5%|| 1/2 [00:01<00:01,  1.00it/s]", f"Saving at step {step}"]
-    return [*begun, f"Saved checkpoint to /root/out/{JOB}/{name}", f"Saved optimizer to /root/out/{JOB}/optimizer.pt"]
+    return [
+        *begun,
+        f"Saved checkpoint to /home/box/out/{JOB}/{name}",
+        f"Saved optimizer to /home/box/out/{JOB}/optimizer.pt",
+    ]
 
 
 def test_a_set_is_whole_once_both_lines_are_there_and_no_save_began_since(out: Path) -> None:

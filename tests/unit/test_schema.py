@@ -38,7 +38,7 @@ MINIMAL: Any = {  # the minimal complete process of facts/aitoolkit.md 5.1
 def written(base: str, preset: Preset, vram_mb: int = 24_564, *, lower: int = 0, at_hub: bool = False) -> Any:
     recipe = Recipe(trigger="tok", base=base, **preset_values(preset))
     text = recipe_config.config(
-        JobId("k3v9q0000000"), recipe, BASES[base], "/root",
+        JobId("k3v9q0000000"), recipe, BASES[base], "/home/box",
         vram_mb=vram_mb, captions=("a cat",), lower=lower, at_hub=at_hub,
     )  # fmt: skip
     return json.loads(text)

@@ -225,7 +225,7 @@ def test_a_box_claiming_10_tb_costs_its_cap(hosts: SshHosts, tmp_path: Path) -> 
     assert (tmp_path / "got.part").stat().st_size <= 100_000
 
 
-def test_of_hostile_listings_only_good_names_land(hosts: SshHosts, home: Path) -> None:
+def test_of_eight_hostile_listings_only_good_names_land(hosts: SshHosts, home: Path) -> None:
     folder = home / "out"
     folder.mkdir()
     for name in ("good.safetensors", "a b", "new\nline", "\x1b[2J", "e\u202evil", "x" * 129, "$(reboot)", "-rf"):

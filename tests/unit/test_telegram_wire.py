@@ -52,9 +52,9 @@ def test_each_answer_of_telegrams_means_one_thing_to_us(
     with pytest.raises(ours) as caught:
         asyncio.run(wire.call(EDIT))
     if ours is Wait:
-        assert caught.value.seconds == 37  # type: ignore[attr-defined]
+        assert caught.value.seconds == 37  # type: ignore[attr-defined]  # a Wait
     if ours is Moved:
-        assert caught.value.chat == -1007  # type: ignore[attr-defined]
+        assert caught.value.chat == -1007  # type: ignore[attr-defined]  # a Moved
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def test_whatever_comes_in_plain_letters_come_out(said: str | bytes, most: int) 
     text.encode()  # no lone surrogate is left
 
 
-def test_osc_52_osc_8_u_202e_and_markup_in_a_log_print_as_plain_letters() -> None:
+def test_osc_52_osc_8_u_202e_x_in_a_log_print_as_plain_letters() -> None:
     hostile = "\x1b]52;c;aGFjaw==\x07 \x1b]8;;http://evil\x1b\\link\u202egnp.exe [/x] \u2066\u200b\x9b2J"
     text = clean(hostile, 200)
     assert not set(text) & set("\x1b\x07\u202e\u2066\u200b\x9b")

@@ -296,7 +296,7 @@ def test_a_picture_lost_or_changed_in_our_spool_is_our_fault(tmp_path: Path) -> 
     assert not (tmp_path / "a.tar").exists()
 
 
-def test_an_89_mp_or_eps_sample_is_refused_and_only_re_encoded_bytes_reach_chat(tmp_path: Path) -> None:
+def test_an_89_mp_or_eps_sample_is_refused_only_re_encoded_bytes_reach_chat(tmp_path: Path) -> None:
     good = encoded(photo(1, (512, 512)), comment=b"\x1b]52;c;AAAA\x07")
     folder = laid(
         tmp_path / "box",

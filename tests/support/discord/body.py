@@ -42,7 +42,7 @@ def number(request: web.Request, key: str) -> int:
 
 
 async def body_of(request: web.Request, exchange: Exchange | None = None) -> tuple[Any, list[Upload]]:
-    """The JSON of a request and its files, whichever way they are written. Files are filed under channel 0 for now."""
+    """The JSON of a request and its files, whichever way they are written; files lie under channel 0 until kept."""
     if (request.content_length or 0) > rules.REQUEST_BYTES:
         raise Refusal(40005)
     try:
@@ -52,10 +52,10 @@ async def body_of(request: web.Request, exchange: Exchange | None = None) -> tup
         files: list[tuple[str, str, bytes]] = []
         async for part in await request.multipart():
             data = bytes(await part.read(decode=False))  # type: ignore[union-attr]  # no part of ours is nested
-            if part.name == "payload_json":  # type: ignore[union-attr]
+            if part.name == "payload_json":  # type: ignore[union-attr]  # no multipart lies in another
                 body = json.loads(data)
             else:
-                files.append((part.name or "", part.filename or "file", data))  # type: ignore[union-attr]
+                files.append((part.name or "", part.filename or "file", data))  # type: ignore[union-attr]  # as above
     except ValueError:
         raise Refusal(50109) from None
     if exchange is not None:
