@@ -9,7 +9,7 @@ async def test_from_an_album_and_a_zip_to_a_model_in_one_chat(one: Scene) -> Non
     await ann.starts()
     await ann.album(pictures(3))
     counted = await ann.until("3 pictures")
-    await ann.says(f"/train ohwx {SHORT}", zip=one.zip(11))
+    await ann.says(f"/train annx {SHORT}", zip=one.zip(11))
     quote = await ann.until(lambda seen: "Start" in seen.labels)
     assert "14 pictures" in quote.text
     assert quote.id > counted.id
@@ -17,14 +17,14 @@ async def test_from_an_album_and_a_zip_to_a_model_in_one_chat(one: Scene) -> Non
     done = await ann.until(finished, 80)
     assert done.edits >= 3
     assert any("/60 steps" in words for words in done.past)  # the live message itself became the last word
-    assert "<lora:ohwx" in done.text
+    assert "<lora:annx" in done.text
     assert "http" in done.text
     assert done.labels == []
     assert not done.preview
     await ann.says("/models")
-    listed = await ann.until(lambda seen: "ohwx" in seen.text and seen.id > done.id)
+    listed = await ann.until(lambda seen: "annx" in seen.text and seen.id > done.id)
     assert not listed.preview
-    await ann.says("/model ohwx")
+    await ann.says("/model annx")
     await ann.until(lambda seen: "Download" in seen.labels, 40)
     await ann.answered(await ann.presses("Download"))
     file = await ann.until(lambda seen: "document" in seen.message.wire, 40)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 LOADING = 60.0
 SAMPLING = 40.0
+BLOCK = 50  # steps that are printed together
 
 
 @dataclass(frozen=True)
@@ -116,19 +117,13 @@ class Run:
 
     def _log(self, job: str, elapsed: float) -> tuple[bytes, int | None]:
         lines = ["Running 1 job\n", f"# Running job: {job}\n", "Loading Flux model\n", *self._resumed(job)]
-        saves = set(self._saves(elapsed))
-        done, code = self.done(elapsed), None
-        for step in range(self.start + 1, done + 1):
-            if self.dies_at is not None and step > self.dies_at:
-                return "".join([*lines, f"Error running job: {self.trouble or 'boom'}\n"]).encode(), 1
-            if self.nan:
-                lines.append("loss is nan\n")
-            lines.append(
-                bars(job, step, self.steps, "" if self.mute else "nan" if self.nan else f"{1.5 - step / 100:.3e}")
-            )
-            if step in saves:
-                name = f"{job}_{step:09d}.safetensors"
-                lines.append(f"\nSaving at step {step}\nSaved checkpoint to /o/{job}/{name}\nSaved optimizer to /o\n")
+        saves, done, code = tuple(self._saves(elapsed)), self.done(elapsed), None
+        dies = self.dies_at is not None and done > self.dies_at
+        for first in range(self.start + 1, done + 1, BLOCK):
+            last = min(first + BLOCK - 1, done, self.dies_at if self.dies_at is not None else done)
+            lines.append(self._steps(job, first, last, tuple(step for step in saves if first <= step <= last)))
+        if dies:
+            return "".join([*lines, f"Error running job: {self.trouble or 'boom'}\n"]).encode(), 1
         if self.stopped_at is not None and elapsed > self.stopped_at:
             return "".join([*lines, "\n====\nJob stopped\n====\n"]).encode(), 0
         if self._finished(elapsed):
@@ -138,6 +133,18 @@ class Run:
             code = 0 if elapsed > self._ends() else None
         return "".join(lines).encode(), code
 
+    @functools.lru_cache(maxsize=2_000)  # noqa: B019  # every poll prints the whole log anew
+    def _steps(self, job: str, first: int, last: int, saves: tuple[int, ...]) -> str:
+        lines = list[str]()
+        for step in range(first, last + 1):
+            loss = "" if self.mute else "nan" if self.nan else f"{1.5 - step / 100:.3e}"
+            lines += ["loss is nan\n"] if self.nan else []
+            lines += [bar(job, at, self.steps, loss) for at in (step - 1, step)]  # it is drawn twice
+            if step in saves:
+                name = f"{job}_{step:09d}.safetensors"
+                lines.append(f"\nSaving at step {step}\nSaved checkpoint to /o/{job}/{name}\nSaved optimizer to /o\n")
+        return "".join(lines)
+
     def _resumed(self, job: str) -> list[str]:
         if not self.start:
             return []
@@ -145,12 +152,6 @@ class Run:
         state = ["Loading optimizer state from /o/optimizer.pt\n"] if self.state else []
         found = f"Found step {self.start} in metadata, starting from there\n"
         return [f"#### IMPORTANT RESUMING FROM {name} ####\n", f"Loading from {name}\n", found, *state]
-
-
-@functools.lru_cache(maxsize=50_000)  # every poll prints the whole log anew
-def bars(job: str, step: int, total: int, loss: str) -> str:
-    """What one step prints: the bar is drawn twice."""
-    return "".join(bar(job, at, total, loss) for at in (step - 1, step))
 
 
 def bar(job: str, done: int, total: int, loss: str) -> str:

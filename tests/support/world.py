@@ -463,4 +463,4 @@ class Box:
 
 
 def _job(command: Command) -> str:
-    return re.split(r"[ \n]", command.script.split("ts/")[1])[0]
+    return re.split(r"[ \n]", command.script.split("ts/", 1)[1][:200], maxsplit=1)[0]
