@@ -29,9 +29,16 @@ _CONFIG: Final = re.compile(
 _HEADLINE: Final = "Error running job:"
 _STOPS: Final = ("Error running job: Job stopped", "Exception: Job stopped")  # the stop flag: rc 1, as a failure
 
-PHASES: Final = (  # the first words that are found name the phase
-    ("Loading Flux model", "loading"), ("Loading transformer", "loading"), ("Quantizing", "quantizing"),
-    ("Loading VAE", "loading"), ("Loading T5", "loading"), ("Loading CLIP", "loading"), ("Making pipe", "loading"),
+_ALONE: Final = "Text Encoder"  # names a phase only as a whole line: such common words stand in others
+# The first words that are found name the phase. No bare "Loading": with an adapter beside the base each round of
+# samples ends with "Loading assistant lora", and what a run is resumed from is loaded, too.
+PHASES: Final = (
+    ("Loading Flux", "loading"), ("Loading ZImage", "loading"), ("Loading Qwen", "loading"),
+    ("Loading pipeline components", "loading"),  # all that is heard of SDXL, and of diffusers, not of the toolkit
+    ("Loading transformer", "loading"), ("assistant LoRA", "loading"), ("Fusing in LoRA", "loading"),
+    ("Quantizing", "quantizing"), ("- quantizing ", "quantizing"), ("Attaching quantization", "quantizing"),
+    ("Moving transformer", "loading"), (_ALONE, "loading"), ("Loading VAE", "loading"),
+    ("Loading T5", "loading"), ("Loading CLIP", "loading"), ("Making pipe", "loading"),
     ("Preparing Model", "loading"), ("Model Loaded", "loading"),
     ("Preprocessing image", "caching"), ("Caching latents", "caching"), ("Caching text", "caching"),
     ("Generating baseline", "baseline"), ("Saving at step", "saving"), ("Sampling at step", "sampling"),
@@ -197,7 +204,7 @@ class _Lines:
 
     def _named(self, text: str) -> str:
         """The phase that `text` names, or ""; samples before the first step have the words of any others."""
-        name = next((name for words, name in self.phases if words in text), "")
+        name = next((name for words, name in self.phases if words in text and _names(words, text)), "")
         return "baseline" if name == "sampling" and self.phase == "baseline" else name
 
     def _bar(self, bar: re.Match[str], title: str) -> None:
@@ -209,10 +216,13 @@ class _Lines:
             self.found.append(Step(done, total, None, None))
             self.phase = "training"
         else:
-            self.phase = self._named(title) or self.phase
-            blocks = self.phase == "quantizing" and not title.strip()
+            named, before = self._named(title), self.phase
+            self.phase = named or before
+            blocks = self.phase == "quantizing" and (named or not title.strip())
             if blocks or self.phase in {"caching", "sampling", "baseline"}:
                 self.found.append(Phase(self.phase, done, total))
+            elif self.phase != before:
+                self.found.append(Phase(self.phase))
 
     def _message(self, text: str) -> None:
         if saved := _SAVED.search(text):
@@ -243,6 +253,10 @@ class _Lines:
             self.found.append(Trouble(code))
         elif _MISSING in text and self.loader:
             self.found.append(Trouble("dataset_missing"))
+
+
+def _names(words: str, text: str) -> bool:
+    return words != _ALONE or text.strip() == words
 
 
 def _number(said: str) -> float | None:
