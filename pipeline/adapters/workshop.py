@@ -8,7 +8,6 @@ do files move to where they belong. A child that was killed leaves nothing.
 import asyncio
 import errno
 import json
-import re
 import shutil
 import sys
 import tempfile
@@ -20,12 +19,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline.adapters import cage
-from pipeline.adapters.workshop_child import LIMIT_HIT, MOST_CAPTION
-from pipeline.domain.dataset import MOST_BYTES, Finding, Inspection, Manifest, Picture
-from pipeline.domain.faults import Blame, Fact, Fault, HostFault, OperatorFault, UserFault
-from pipeline.domain.ids import Sha256
+from pipeline.adapters.workshop_answers import Lied, hashed, inspection, sized, told, whole
+from pipeline.adapters.workshop_child import LIMIT_HIT
+from pipeline.domain.dataset import MOST_BYTES, Inspection, Manifest
+from pipeline.domain.faults import HostFault, OperatorFault, UserFault
 from pipeline.domain.job import Pack
-from pipeline.domain.text import clean, line
+from pipeline.domain.text import clean
 from pipeline.ports import Demand, Proof
 
 MB: Final = 1024**2
@@ -34,13 +33,6 @@ MOST_COMPLAINT: Final = 8 * 1024  # of stderr
 PACKAGES: Final = Path(__file__).resolve().parents[2]  # where `pipeline` lies
 CHILD: Final = Path(__file__).resolve().parent / "workshop_child" / "__main__.py"
 MOST_WEIGHED: Final = 5000  # files of a folder
-_HASH: Final = re.compile(r"[0-9a-f]{64}")
-_CODE: Final = re.compile(r"[a-z-]{1,40}")
-_FAULTS: Final[Mapping[str, type[Fault]]] = {
-    Blame.USER.value: UserFault,
-    Blame.OPERATOR.value: OperatorFault,
-    Blame.HOST.value: HostFault,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +46,6 @@ class Bounds:
 
 class _Died(Exception):
     """The child was stopped by a limit, a signal or its deadline."""
-
-
-class _Lied(Exception):
-    """The child's answer is none."""
 
 
 class ChildWorkshop:
@@ -79,13 +67,13 @@ class ChildWorkshop:
             request = {"source": str(source), "into": str(scratch)}
             try:
                 answer = await self._ask("inspect", request, bounds, reads=(source,), writes=(scratch,))
-                inspection = _inspection(answer, scratch)
-            except (_Died, _Lied):
+                seen = inspection(answer, scratch)
+            except (_Died, Lied):
                 raise UserFault("archive-hostile") from None
-            for picture in inspection.pictures:
+            for picture in seen.pictures:
                 name = f"{picture.sha256}.jpg"
                 (scratch / name).replace(into / name)
-        return inspection
+        return seen
 
     async def pack(self, manifest: Manifest, pictures: Path, into: Path) -> Pack:
         """See the port. `into` is the tarball's path, in the spool.
@@ -102,7 +90,7 @@ class ChildWorkshop:
                 "target": str(target),
             }
             answer = await self._ask_ours("pack", request, bounds, reads=(pictures,), writes=(scratch,))
-            sha256, size = _whole(answer, target)
+            sha256, size = whole(answer, target)
             target.replace(into)
         return Pack(file=into.relative_to(self._spool).as_posix(), sha256=sha256, size=size)
 
@@ -115,9 +103,9 @@ class ChildWorkshop:
             request = {"source": str(weights), "demand": _spelled(demand), "target": str(target)}
             try:
                 answer = await self._ask("prove", request, bounds, reads=(weights,), writes=(scratch,))
-                sha256, size = _whole(answer[:2], target)
-                step, ups = int(answer[2]), _hash(answer[3])
-            except (_Died, _Lied, IndexError, TypeError, ValueError):
+                sha256, size = whole(answer[:2], target)
+                step, ups = int(answer[2]), hashed(answer[3])
+            except (_Died, Lied, IndexError, TypeError, ValueError):
                 raise HostFault("weights-file") from None
             target.replace(into)
         return Proof(sha256=sha256, size=size, step=step, ups=ups)
@@ -130,9 +118,9 @@ class ChildWorkshop:
             target = scratch / "made"
             request = {"source": str(source), "target": str(target)}
             try:
-                _sized(await self._ask("optimizer", request, bounds, reads=(source,), writes=(scratch,)), target)
+                sized(await self._ask("optimizer", request, bounds, reads=(source,), writes=(scratch,)), target)
                 target.replace(into)
-            except (_Died, _Lied, OSError):
+            except (_Died, Lied, OSError):
                 raise HostFault("optimizer-refused", why="malformed") from None
 
     async def samples(self, pictures: Sequence[Path], into: Path) -> list[Path]:
@@ -144,7 +132,7 @@ class ChildWorkshop:
             try:
                 answer = await self._ask("samples", request, bounds, reads=pictures, writes=(scratch,))
                 made = [(Path(name), targets[name]) for name in answer]
-            except (_Died, _Lied, KeyError, TypeError):
+            except (_Died, Lied, KeyError, TypeError):
                 raise HostFault("samples-broken") from None
             for here, there in made:
                 here.replace(there)
@@ -159,7 +147,7 @@ class ChildWorkshop:
             try:
                 await self._ask("sheet", request, bounds, reads=pictures, writes=(scratch,))
                 target.replace(into)
-            except (_Died, _Lied, FileNotFoundError):
+            except (_Died, Lied, FileNotFoundError):
                 raise HostFault("samples-broken") from None
         return into
 
@@ -169,7 +157,7 @@ class ChildWorkshop:
         """Ask for work on files of our own: there is nobody but us to blame."""
         try:
             return await self._ask(task, request, bounds, reads=reads, writes=writes)
-        except (_Died, _Lied):
+        except (_Died, Lied):
             raise OperatorFault("workshop-died", task=task) from None
 
     async def _ask(
@@ -177,7 +165,7 @@ class ChildWorkshop:
     ) -> Any:
         """Run one child for one task; what it answered.
 
-        Raises the Fault it tells, _Died, _Lied; RuntimeError for a bug of ours.
+        Raises the Fault it tells, _Died, Lied; RuntimeError for a bug of ours.
         """
         order = {
             "task": task,
@@ -194,7 +182,7 @@ class ChildWorkshop:
             raise _Died
         if ended.code:
             raise RuntimeError(f"the workshop's child failed at {task}: {clean(ended.complaint, MOST_COMPLAINT)}")
-        return _answer(ended.out)
+        return told(ended.out)
 
 
 @contextmanager
@@ -234,77 +222,3 @@ def _spelled(demand: Demand) -> dict[str, Any]:
         "halves": demand.halves,
         "alpha": demand.alpha,
     }
-
-
-def _answer(said: bytes) -> Any:
-    """What the child did. Raises the Fault it told, _Lied when it is no answer of ours."""
-    try:
-        answer = json.loads(said)
-        if "done" in answer:
-            return answer["done"]
-        blame, code, facts = answer["fault"]
-        kind, told = _FAULTS[blame], _facts(facts)
-    except (ValueError, TypeError, KeyError, RecursionError, AttributeError):
-        raise _Lied from None
-    if not _CODE.fullmatch(code):
-        raise _Lied
-    raise kind(code, **told)
-
-
-def _facts(facts: Mapping[str, Any]) -> dict[str, Fact]:
-    return {
-        line(name, 40): value if isinstance(value, int | float) else line(value, 200) for name, value in facts.items()
-    }
-
-
-def _inspection(answer: Any, scratch: Path) -> Inspection:
-    """Take the child's word only for what can be seen in `scratch`."""
-    try:
-        pictures = tuple(_picture(scratch, *said) for said in answer["pictures"])
-        findings = tuple(
-            Finding(_plain_code(code), line(name), _facts(facts)) for code, name, facts in answer["findings"]
-        )
-    except (ValueError, TypeError, KeyError, AttributeError, OSError):
-        raise _Lied from None
-    return Inspection(pictures, findings)
-
-
-def _picture(scratch: Path, sha256: str, width: int, height: int, size: int, caption: str, name: str) -> Picture:
-    if not _HASH.fullmatch(sha256) or (scratch / f"{sha256}.jpg").lstat().st_size != size:
-        raise ValueError(sha256)
-    return Picture(
-        sha256=Sha256(sha256),
-        width=int(width),
-        height=int(height),
-        size=size,
-        caption=clean(caption, MOST_CAPTION),
-        name=line(name),
-    )
-
-
-def _plain_code(code: str) -> str:
-    if not _CODE.fullmatch(code):
-        raise ValueError(code)
-    return code
-
-
-def _sized(said: Any, target: Path) -> None:
-    if target.lstat().st_size != said:
-        raise _Lied
-
-
-def _hash(said: Any) -> Sha256:
-    if not isinstance(said, str) or not _HASH.fullmatch(said):
-        raise _Lied
-    return Sha256(said)
-
-
-def _whole(answer: Any, target: Path) -> tuple[Sha256, int]:
-    """Check that the file is there as told; its hash and size."""
-    try:
-        sha256, size = answer
-        if not _HASH.fullmatch(sha256) or target.lstat().st_size != size:
-            raise _Lied
-    except (ValueError, TypeError, OSError):
-        raise _Lied from None
-    return Sha256(sha256), size

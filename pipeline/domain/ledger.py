@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeVar
 
 from pipeline.domain.ids import AccountId
 from pipeline.domain.money import MicroUsd, Points
+from pipeline.domain.parts import Part, cut, total
 
 MOST: Final = 10**15  # points in one command: sums stay far inside 64 bits
 REFUND_WINDOW: Final = timedelta(days=30)  # after a capture; its lots are remembered that long
@@ -83,15 +84,6 @@ class Refund:
 
 
 Command = Deposit | Hold | Capture | Release | Refund
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Points of one lot, with the lot's rate: what was earned can be summed from entries alone."""
-
-    lot: str
-    points: Points
-    rate: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,10 +171,6 @@ class Entry:
     def answers(self, command: Command) -> bool:
         """Was this the answer to the same request, whenever it was made?"""
         return replace(command, at=self.command.at) == self.command
-
-
-def total(parts: Iterable[Part]) -> Points:
-    return Points(sum(part.points for part in parts))
 
 
 def apply(state: State, command: Command) -> tuple[State, Entry]:
@@ -274,18 +262,6 @@ def _refund(state: State, command: Refund) -> Outcome:
     now = replace(captured, refunded=Points(captured.refunded + command.points))
     captures = tuple(now if one is captured else one for one in state.captures)
     return replace(state, lots=_moved(state.lots, parts, +1), captures=captures), parts
-
-
-def cut(parts: Sequence[Part], points: int) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
-    """The first `points` of `parts`, and the rest. No part is empty."""
-    first: list[Part] = []
-    rest: list[Part] = []
-    for part in parts:
-        taken = min(points, part.points)
-        points -= taken
-        first.append(replace(part, points=Points(taken)))
-        rest.append(replace(part, points=Points(part.points - taken)))
-    return tuple(part for part in first if part.points), tuple(part for part in rest if part.points)
 
 
 def _returned(state: State, held: Held, parts: Sequence[Part]) -> State:
