@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.market import BaseName, Json
+from bot.cli.market import Json
 from bot.cli.operate import OK, guarded, operate, print_json, say
+from bot.cli.ordering import ordering, read
 
 if TYPE_CHECKING:  # keeps --help quick
     from bot.books import Books, Trade
@@ -23,25 +24,11 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: trainstation watch k3v9q0000000 --json")(watch)
 
 
-def train(  # noqa: PLR0913, PLR0917  # one parameter an option
+@ordering
+def train(
     pictures: Annotated[Path, typer.Argument(metavar="DIR", exists=True, help="a folder or a zip of pictures")],
     trigger: Annotated[str, typer.Option(help="the trigger word")],
-    name: Annotated[str, typer.Option(help="the model's name")] = "",
-    steps: Annotated[str, typer.Option(help="10 to 20000")] = "",
-    base: BaseName = "",
-    preset: Annotated[str, typer.Option(help="subject, style or character")] = "",
-    rank: Annotated[str, typer.Option(help="1 to 128")] = "",
-    lr: Annotated[str, typer.Option(help="0.000001 to 0.01")] = "",
-    resolution: Annotated[str, typer.Option(help="up to four sizes, e.g. 512,768,1024")] = "",
-    save_every: Annotated[str, typer.Option(help="steps between saves")] = "",
-    samples: Annotated[str, typer.Option(help="0 to 4, of the last step")] = "",
-    samples_every: Annotated[str, typer.Option(help="steps between rounds of samples while it trains")] = "",
-    captions: Annotated[str, typer.Option(help="auto, keep or none")] = "",
-    prompt: Annotated[list[str] | None, typer.Option(help="of a sample, your own; up to four times")] = None,
-    publish: Annotated[str, typer.Option(help="hf or private: who may see it")] = "",
-    region: Annotated[str, typer.Option(help="two letters, e.g. US")] = "",
-    gpu: Annotated[str, typer.Option(help="GPU name, e.g. RTX_4090")] = "",
-    max_price: Annotated[str, typer.Option(help="dollars an hour")] = "",
+    typed: list[str],
     ssh_timeout: Annotated[
         float | None, typer.Option(min=5, metavar="MIN", help="patience with a machine that boots", show_default=False)
     ] = None,
@@ -57,18 +44,12 @@ def train(  # noqa: PLR0913, PLR0917  # one parameter an option
     Exit code 0: the model is there. 1: it failed. 2: a wrong option or setting. 3: the market cannot be read.
     4: stopped or cancelled. 5: --background, and no bot runs on this DATA_DIR.
     """
-    from bot.cli.render import read  # noqa: PLC0415  # keeps --help quick
     from pipeline.domain.faults import Fault  # noqa: PLC0415  # keeps --help quick
-    from pipeline.trainers.bases import base as row  # noqa: PLC0415  # keeps --help quick
+    from pipeline.trainers.bases import base  # noqa: PLC0415  # keeps --help quick
 
-    typed = {
-        "steps": steps, "base": base, "preset": preset, "name": name, "rank": rank, "lr": lr, "resolution": resolution,
-        "save_every": save_every, "samples": samples, "samples_every": samples_every, "captions": captions,
-        "publish": publish, "region": region, "gpu": gpu, "max_price": max_price,
-    }  # fmt: skip
     try:
-        recipe = read(trigger, typed, prompt or ())
-        row(recipe.base)
+        recipe = read(trigger, typed)
+        base(recipe.base)
     except Fault as fault:
         guarded(fault)
     _ordered(pictures, recipe, ssh_timeout, watch=watch, dry_run=dry_run, as_json=as_json)
