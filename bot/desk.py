@@ -32,6 +32,7 @@ from bot.talk.effects import (
     Show,
     ShowSamples,
     Submit,
+    Take,
     Tell,
 )
 from bot.visit import Premises, Visit
@@ -158,6 +159,9 @@ class Desk:
                 return await self._wish(visit, effect)
             case Deliver(job):
                 return await errands.deliver(visit, JobId(job), office, self._premises)
+            case Take():
+                await errands.take(visit, effect, office)
+                return None
             case ShowSamples(job):
                 return await errands.samples(visit, JobId(job), office, self._premises)
             case Grant():
@@ -280,10 +284,11 @@ class Desk:
         model = await self._office.model(visit.account, slug)
         if not visit.seen([model]):
             raise UserFault("no-such-model", slug=slug[:60])
-        own, house = model.account == visit.account, self._premises
+        own, spool = model.account == visit.account, self._premises.spool
         if not visit.said.private:
-            return models.shared_card(model, visit.words, house.spool, own=own)
-        return models.model_card(model, visit.words, house.spool, own=own)
+            return models.shared_card(model, visit.words, spool, own=own)
+        kept = await self._office.kept(visit.account, model.job) if own else []
+        return models.model_card(model, visit.words, spool, own=own, kept=kept)
 
     async def _status(self, visit: Visit, of: str) -> Card:
         now = self._clock.now()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bot.ports import Office
 from bot.talk import models, phrases
-from bot.talk.effects import Grant
+from bot.talk.effects import Grant, Take
 from bot.visit import Premises, Visit
 from bot.web.links import deliverable
 from notifier.card import Card
@@ -24,6 +24,9 @@ from pipeline.domain.ids import JobId
 async def deliver(visit: Visit, number: JobId, office: Office, house: Premises) -> Card | None:
     """The weights of a paid job in the chat, or a card with a link where the chat does not carry them."""
     job, _ = await office.job(visit.account, number)
+    for model in await office.models(visit.account):  # another checkpoint may be its model since
+        if (model.slug, model.account) == (job.slug, visit.account):
+            job, _ = await office.job(visit.account, model.job)
     if job.artifact is None or not deliverable(job):
         raise UserFault("no-such-job")
     words, slug = visit.words, job.slug or job.recipe.slug
@@ -33,6 +36,13 @@ async def deliver(visit: Visit, number: JobId, office: Office, house: Premises) 
             return None
     link = await house.pages.download_link(job.id) if house.pages is not None else None
     return models.download_card(link, job.url, words)
+
+
+async def take(visit: Visit, effect: Take, office: Office) -> None:
+    """Another checkpoint becomes the model. Its own live message tells the rest."""
+    room = await office.room(visit.said.identity)
+    address = replace(visit.said.address, room=room)
+    await office.take(visit.account, address, JobId(effect.job), effect.step)
 
 
 async def bring(visit: Visit, url: str, office: Office, house: Premises) -> None:

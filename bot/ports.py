@@ -11,6 +11,7 @@ from notifier.ports import MessageId
 from notifier.words import Words
 from pipeline.domain.account import Room
 from pipeline.domain.catalogue import Model
+from pipeline.domain.checkpoint import Kept
 from pipeline.domain.dataset import Inspection
 from pipeline.domain.draft import Draft
 from pipeline.domain.ids import AccountId, Identity, JobId, Slug
@@ -145,6 +146,16 @@ class Office(Protocol):
         """Stop or cancel `job`, or the newest live one: the one that remark `said` meant, if it was heard before.
 
         Raises UserFault("no-such-job" | "too-late").
+        """
+
+    async def kept(self, account: AccountId, job: JobId) -> list[Kept]:
+        """Checkpoints that may be made the model of the training behind `job`, the highest step first."""
+
+    async def take(self, account: AccountId, address: Address, job: JobId, step: int) -> Job:
+        """Make one of them its model, for its price; asked twice it is done once.
+
+        Raises UserFault("no-such-job" | "checkpoint-gone" | "checkpoint-chosen" | "release-running" |
+        "not-enough-points").
         """
 
     async def jobs(self, account: AccountId, limit: int = 10) -> list[Job]:

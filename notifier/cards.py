@@ -17,6 +17,7 @@ from pipeline.domain.stage import End, Stage, Wish
 from pipeline.ports import Pace
 
 CHAPTERS: Final = tuple(stage for stage in Stage if stage is not Stage.DONE)
+OF_A_RELEASE: Final = (Stage.PREPARE, Stage.BILL, Stage.PUBLISH, Stage.REGISTER)
 QUIET: Final = timedelta(minutes=1)  # a silence longer than this is explained
 TICK: Final = timedelta(seconds=15)  # the cost moves in these, so that waiting is not an edit every second
 GIGA, MEGA = 10**9, 10**6
@@ -41,7 +42,7 @@ def render(
 def _running(view: JobView, words: Words, now: datetime, pace: Pace) -> Card:
     bar, label = _bar(view, words)
     return Card(
-        title=words.say("running-title", slug=view.slug),
+        title=_title("running-title", view, words),
         lines=_said(_chapter(view, words), _phase(view, words), *_notes(view, words, now, pace)),
         bar=bar,
         bar_label=label,
@@ -69,12 +70,12 @@ def _leaving(view: JobView, words: Words) -> Card:
 def _finished(view: JobView, words: Words, spool: Path) -> Card:
     """A model is there: whole, or as far as it came."""
     whole = view.step >= view.steps
-    lead = "done-lead" if whole else "kept-lead"
+    what = "release" if view.release else "done" if whole else "kept"
     return Card(
-        title=words.say("done-title" if whole else "kept-title", slug=view.slug),
+        title=words.say("kept-title" if what == "kept" else "done-title", slug=view.slug),
         lines=_said(
             words.say(_halted(view)) if _halted(view) and not whole else "",
-            words.say(lead, step=view.step, steps=view.steps),
+            words.say(f"{what}-lead", step=view.step, steps=view.steps),
             words.say("done-use", tag=f"<lora:{view.slug}:0.8>", trigger=view.trigger),
             view.url,
             _money(view, words),
@@ -94,13 +95,36 @@ def _ended(view: JobView, words: Words) -> Card:
     said = _why(view, words) if failed else words.say(f"{end}-lead")
     why = (words.say(_halted(view)),) if _halted(view) and not failed else ()
     whose = _blame(view) if failed else Blame.USER
+    onward = words.say(f"next-{whose}" if failed else "next-again", job=view.job)
     return Card(
-        title=words.say("failed-title" if failed else f"{end}-title", slug=view.slug),
-        lines=(*why, said, _money(view, words), words.say(f"next-{whose}" if failed else "next-again", job=view.job)),
+        title=_title("failed-title" if failed else f"{end}-title", view, words),
+        lines=_said(*why, said, _money(view, words), _keeping(view, words), "" if view.release else onward),
         fields=_facts(view, words) if view.step else (),
+        buttons=_takes(view, words),
         tone=Tone.BAD if failed else Tone.PLAIN,
         final=True,
     )
+
+
+def _title(key: str, view: JobView, words: Words) -> str:
+    return words.say(f"release-{key}" if view.release else key, slug=view.slug, step=words.number(view.step))
+
+
+def _keeping(view: JobView, words: Words) -> str:
+    """Nobody gets a model and a full refund: what its steps cost is what its last checkpoint costs."""
+    kept = view.kept
+    if kept is None:
+        return ""
+    until, price = words.day(kept.until), words.points(kept.price)
+    return words.say("kept-offer", step=words.number(kept.step), price=price, until=until)
+
+
+def _takes(view: JobView, words: Words) -> tuple[Button, ...]:
+    kept = view.kept
+    if kept is None:
+        return ()
+    label = words.say("button-take", step=words.number(kept.step), price=words.points(kept.price))
+    return (Button(label, f"take:{view.job}-{kept.step}"),)
 
 
 def _halted(view: JobView) -> str:
@@ -114,11 +138,14 @@ def _said(*lines: str) -> tuple[str, ...]:
 
 def _chapter(view: JobView, words: Words) -> str:
     """Where in the story the job stands: step 6 of 11, and what comes next."""
-    at = CHAPTERS.index(view.stage)
-    here = words.say("chapter", n=at + 1, total=len(CHAPTERS), stage=words.say(f"stage-{view.stage}"))
-    if view.end is not End.DONE or at + 1 == len(CHAPTERS):
+    chapters = OF_A_RELEASE if view.release else CHAPTERS
+    at = chapters.index(view.stage)
+    choosing = view.release and view.stage is Stage.PREPARE
+    stage = words.say("stage-choose" if choosing else f"stage-{view.stage}")
+    here = words.say("chapter", n=at + 1, total=len(chapters), stage=stage)
+    if view.end is not End.DONE or at + 1 == len(chapters):
         return here
-    return f"{here} {words.say('chapter-next', stage=words.say(f'stage-{CHAPTERS[at + 1]}'))}"
+    return f"{here} {words.say('chapter-next', stage=words.say(f'stage-{chapters[at + 1]}'))}"
 
 
 def _phase(view: JobView, words: Words) -> str:
@@ -252,6 +279,8 @@ def _money(view: JobView, words: Words) -> str:
     """What was taken and what came back, exactly."""
     charged = view.charged or Points(0)
     returned = view.returned if view.returned is not None else Points(view.ceiling - charged)
+    if not charged and not returned:
+        return words.say("money-free")
     if not charged:
         return words.say("money-back", returned=words.points(returned))
     if not returned:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
+from pipeline.domain.checkpoint import KEPT_FOR, newest
 from pipeline.domain.events import (
     Alerted,
     Billed,
@@ -32,11 +33,21 @@ from pipeline.domain.stage import End, Stage, Wish
 BETWEEN_MACHINES: Final = frozenset({Stage.TERMINATE, Stage.RENT})  # where a job stands while it moves
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is left of a training that failed, and may be taken until `until`."""
+
+    step: int
+    price: Points
+    until: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobView:
     """One job as its person should see it. Times in UTC; money in micro-dollars and points."""
 
     job: JobId
+    release: bool = False  # no training: a kept checkpoint becomes a model
     slug: str  # as wished, until the catalogue made it unique
     trigger: str
     steps: int
@@ -70,6 +81,7 @@ class JobView:
     returned: Points | None = None
     url: str = ""
     registered: bool = False
+    kept: Kept | None = None
     sheet: str = ""  # in the spool
     progress: Progress | None = None  # of the stage in hand only
     curve: tuple[tuple[int, float], ...] = ()
@@ -97,6 +109,8 @@ def view_of(job: Job, progress: Progress | None) -> JobView:
     """Show `job` with its latest `progress`: everything from what is stored, nothing remembered."""
     view = JobView(
         job=job.id,
+        release=job.of is not None,
+        step=job.chosen.step if job.chosen else 0,
         slug=job.recipe.slug,
         trigger=job.recipe.trigger,
         steps=job.recipe.steps,
@@ -187,6 +201,7 @@ def _settled(view: JobView, job: Job) -> JobView:
         slug=job.slug or view.slug,
         url=job.url or view.url,
         registered=view.registered or (job.over and job.artifact is not None),
+        kept=_kept(job),
     )
     if job.ending is not None:
         why = job.ending
@@ -196,6 +211,13 @@ def _settled(view: JobView, job: Job) -> JobView:
     if artifact is not None:
         view = replace(view, collected=True, step=artifact.step, loss=artifact.final_loss, sheet=artifact.sheet)
     return view
+
+
+def _kept(job: Job) -> Kept | None:
+    last = newest(job.mirror)
+    if not job.over or not job.worth or last is None:
+        return None
+    return Kept(last.step, job.worth, job.changed_at + KEPT_FOR)
 
 
 def _progressed(view: JobView, progress: Progress | None) -> JobView:

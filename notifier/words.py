@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from math import isfinite
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from babel import Locale
+from babel.dates import format_date
 from babel.lists import format_list
 from babel.numbers import format_currency, format_decimal
 from babel.units import format_unit
@@ -120,6 +121,10 @@ class Words:
 
     def span(self, delta: timedelta) -> str:
         return self.duration(delta.total_seconds())
+
+    def day(self, at: datetime) -> str:
+        """A date, as UTC has it."""
+        return format_date(at.date(), locale=self._babel)
 
     def size(self, size: float) -> str:
         """Bytes as MB or GB."""

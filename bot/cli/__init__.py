@@ -2,7 +2,7 @@
 
 import typer
 
-from bot.cli import explain, jobs, logs, market, money, play, render, run, session, train
+from bot.cli import checkpoints, explain, jobs, logs, market, money, play, render, run, session, train
 
 app = typer.Typer(
     name="trainstation",
@@ -11,5 +11,5 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (play, run, market, session, money, train, jobs, logs, explain, render):
+for group in (play, run, market, session, money, train, jobs, checkpoints, logs, explain, render):
     group.register(app)

@@ -111,6 +111,14 @@ class Deliver:
 
 
 @dataclass(frozen=True, slots=True)
+class Take:
+    """The kept checkpoint of `step` becomes the model of the training behind `job`."""
+
+    job: str
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
 class ShowSamples:
     """The samples of one's own model, put before others."""
 
@@ -145,5 +153,5 @@ class Refuse:
 
 Effect = (
     AddToDraft | BringLink | DropPicture | ClearDraft | AskQuote | Submit | Decline
-    | MakeWish | Choose | Deliver | ShowSamples | Grant | Show | Tell | Aside | Refuse
+    | MakeWish | Choose | Deliver | Take | ShowSamples | Grant | Show | Tell | Aside | Refuse
 )  # fmt: skip

@@ -5,14 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from bot.talk.effects import Deliver, Effect, Known, Page, Show, ShowSamples, Tell
+from bot.talk.effects import Deliver, Effect, Known, Page, Show, ShowSamples, Take, Tell
 from notifier.card import Button, Card
 from notifier.words import Words
 from pipeline.domain.catalogue import Model
+from pipeline.domain.checkpoint import Kept
 from pipeline.domain.ids import AccountId
 from pipeline.domain.text import line
 
 MOST: Final = 20  # rows of one card
+STEP_DIGITS: Final = 6
 
 
 def models(_words: Sequence[str], _known: Known) -> tuple[Effect, ...]:
@@ -31,9 +33,17 @@ def samples(job: str, _known: Known) -> tuple[Effect, ...]:
     return (ShowSamples(job or "-"),)
 
 
+def take(which: str, _known: Known) -> tuple[Effect, ...]:
+    job, _, step = which.partition("-")
+    there = step.isascii() and step.isdecimal() and len(step) <= STEP_DIGITS
+    return (Take(job or "-", int(step)),) if there else (Tell("chat-button-gone"),)
+
+
 COMMANDS: Final[Mapping[str, Callable[[Sequence[str], Known], tuple[Effect, ...]]]] = {"models": models, "model": model}
 
-BUTTONS: Final[Mapping[str, Callable[[str, Known], tuple[Effect, ...]]]] = {"download": download, "samples": samples}
+BUTTONS: Final[Mapping[str, Callable[[str, Known], tuple[Effect, ...]]]] = {
+    "download": download, "samples": samples, "take": take,
+}  # fmt: skip
 
 
 def models_card(found: Sequence[Model], account: AccountId, words: Words) -> Card:
@@ -63,10 +73,10 @@ def shared_card(one: Model, words: Words, spool: Path, *, own: bool) -> Card:
     return replace(card, buttons=(show,)) if own and one.sheet else card
 
 
-def model_card(one: Model, words: Words, spool: Path, *, own: bool = False) -> Card:
+def model_card(one: Model, words: Words, spool: Path, *, own: bool = False, kept: Sequence[Kept] = ()) -> Card:
     """One model: how to call it in a prompt, where it is, how it was trained. `spool`: where our files are.
 
-    `own`: it is shown to its owner, who may have the file.
+    `own`: it is shown to its owner, who may have the file, and another of the checkpoints that are `kept`.
     """
     return Card(
         title=words.foreign(one.name) or one.slug,
@@ -74,6 +84,7 @@ def model_card(one: Model, words: Words, spool: Path, *, own: bool = False) -> C
             words.say("chat-model-use", tag=f"<lora:{one.slug}:0.8>", trigger=one.trigger),
             *([words.say("chat-model-incomplete", step=words.number(one.step))] if one.incomplete else []),
             *([one.url] if one.url else []),
+            *([words.say("chat-model-kept", until=words.day(kept[0].until))] if own and len(kept) > 1 else []),
         ),
         fields=(
             (words.say("chat-model-base"), one.base),
@@ -88,8 +99,20 @@ def model_card(one: Model, words: Words, spool: Path, *, own: bool = False) -> C
             ("sha256", one.sha256),
         ),
         picture=spool / one.sheet if one.sheet else None,
-        buttons=(Button(words.say("chat-button-download"), f"download:{one.job}"),) if own else (),
+        buttons=(Button(words.say("chat-button-download"), f"download:{one.job}"), *_others(kept, words))
+        if own
+        else (),
         final=True,
+    )
+
+
+def _others(kept: Sequence[Kept], words: Words) -> tuple[Button, ...]:
+    """The checkpoints it could be instead."""
+    others = [each for each in kept if not each.current]
+    return tuple(
+        Button(words.say("chat-button-take", step=words.number(step)), f"take:{each.training}-{step}")
+        for each in others
+        for step in [each.checkpoint.step]
     )
 
 

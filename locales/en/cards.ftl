@@ -9,6 +9,7 @@ simulated = Sandbox: no GPU was rented and no money was spent.
 ## While it runs
 
 running-title = Training { $slug }
+release-running-title = { $slug }: step { $step } becomes the model
 chapter = Step { $n } of { $total }: { $stage }.
 chapter-next = Next: { $stage }.
 
@@ -91,12 +92,20 @@ done-use = Put { $tag } into a prompt, together with the word { $trigger }.
 done-next = Send /model { $slug } to see it again, or /train to make another one.
 kept-title = { $slug }: stopped and kept
 kept-lead = Your model is kept as it was at step { $step } of { $steps } and checked. It is marked as incomplete.
+release-lead = Your model is now the checkpoint of step { $step } of { $steps }.
 stopped-title = { $slug } was stopped
 stopped-lead = It was stopped before there was a model to keep.
 cancelled-title = { $slug } was cancelled
 cancelled-lead = It was cancelled as you asked. No model was made.
 failed-title = { $slug } could not be trained
+release-stopped-title = { $slug }: step { $step } was not taken
+release-cancelled-title = { $slug }: step { $step } was not taken
+release-failed-title = { $slug }: step { $step } could not become the model
 
+kept-offer = What it had learned by step { $step } is kept until { $until }. You can still have it, for { $price }.
+button-take = Take step { $step } for { $price }
+
+money-free = It costs you nothing.
 money-back = You paid nothing: { $returned } are back on your balance.
 money-paid = You paid { $charged }.
 money-both = You paid { $charged }; { $returned } are back on your balance.

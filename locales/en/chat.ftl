@@ -111,6 +111,7 @@ chat-models-public = public
 chat-model-usage = Which one? /model and a name; /models lists them.
 chat-model-use = In a prompt: { $tag } and the word { $trigger }
 chat-model-incomplete = Incomplete: stopped at step { $step }.
+chat-model-kept = Other checkpoints of this training are kept until { $until }.
 chat-model-base = Base
 chat-model-steps = Steps
 chat-model-of = { $step } of { $steps }
@@ -145,6 +146,7 @@ fault-grants-of-the-day = That is more than a day allows: { $left } of { $most }
 ## Downloads
 
 chat-button-download = Download
+chat-button-take = Use step { $step }
 chat-button-samples = Show samples here
 chat-download = { $slug }, { $size }
 chat-download-link = The file is larger than this chat carries. The link works for a day, for whoever has it.

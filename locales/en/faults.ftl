@@ -59,6 +59,9 @@ fault-too-many-prompts = You gave { $have } prompts; at most { $most } samples a
 fault-bad-prompt = A prompt needs at least one letter and at most { $most }: prompt="a fox in the snow".
 fault-nothing-to-extend = There is nothing to keep going: no training of yours is about to stop by itself.
 fault-not-extendable = It cannot go on longer: it was given more time already, or its machine has to go back. What it has is kept.
+fault-checkpoint-gone = The checkpoint of step { $step } is not kept any more. Checkpoints are kept for 30 days.
+fault-checkpoint-chosen = The checkpoint of step { $step } is the model already.
+fault-release-running = Another checkpoint of this training is on its way to become the model. Please try again when that is done.
 fault-no-such-model = There is no model “{ $slug }” that you can see. Send /models for the list.
 
 ## Pictures that were dropped or deserve a word
@@ -98,6 +101,7 @@ fault-workshop-died = The child process that opens files died.
     .person = Opening that file went wrong on our side. If it goes wrong again, please send it in another format.
 fault-url-not-https = An address in the settings is not https and not on this machine.
 fault-spool-damaged = A picture in the spool is not what it was when we kept it.
+fault-checkpoint-damaged = The kept weights of step { $step } are not what they were when we proved them.
 fault-artifact-missing = The job stands before publishing without weights.
 fault-market-credit = The market account is out of credit.
 fault-market-key = The market refuses our API key.

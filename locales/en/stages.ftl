@@ -2,6 +2,7 @@
 # a wait of more than a minute there; `phase-` says what is being done inside a stage.
 
 stage-prepare = checking and packing your pictures
+stage-choose = checking the checkpoint
 stage-rent = finding a machine
 stage-wait = waiting for the machine to start
 stage-upload = sending your pictures

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from pipeline.domain.ids import MachineId, Sha256
+from pipeline.domain.ids import JobId, MachineId, Sha256
+from pipeline.domain.money import Points
 
 EVERY: Final = 600.0  # seconds between two that come home: what a dead host costs at most
 KEPT: Final = 4  # weights a job keeps at home; the optimizer of the newest only
@@ -26,6 +27,17 @@ class Checkpoint:
     at: datetime  # when it was at home
     since: datetime | None = None  # when its machine began to train, as far as we saw
     machine: MachineId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One checkpoint at home that may be chosen until `until`."""
+
+    training: JobId
+    checkpoint: Checkpoint
+    price: Points  # 0: its training was paid
+    current: bool  # it is the model already
+    until: datetime
 
 
 Mirror = tuple[Checkpoint, ...]  # of one job, in the order they came home

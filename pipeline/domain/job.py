@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pipeline.domain.account import Room
-from pipeline.domain.checkpoint import Mirror, newest
+from pipeline.domain.checkpoint import Checkpoint, Mirror, newest
 from pipeline.domain.dataset import Manifest
 from pipeline.domain.events import Event, Left, News
 from pipeline.domain.faults import Blame, Fact
@@ -152,6 +152,9 @@ class Job:
     worth: Points = Points(0)  # of a job that failed: what its newest checkpoint may be taken for, for 30 days
     slug: Slug | None = None
     url: str = ""
+    of: JobId | None = None  # of a release: the training one of whose kept checkpoints becomes the model
+    chosen: Checkpoint | None = None  # of a release: which
+    replaces: JobId | None = None  # of a release: the job whose model gives way
     charged: Points = Points(0)
     wish: Wish | None = None
     lower: int = 0  # rungs below what the GPU's memory seemed to allow: it did not do
@@ -214,7 +217,8 @@ class Job:
         if ending.end is End.STOPPED:
             ending = replace(ending, code=ending.code or self.halted)
         left = Left(end=ending.end, blame=ending.blame, code=ending.code, facts=ending.facts)
-        return replace(self.at(Stage.TERMINATE), ending=ending, moving=False, measured_until=now).telling(now, left)
+        out = self.at(Stage.TERMINATE if self.of is None else Stage.BILL)  # a release has no machine to give back
+        return replace(out, ending=ending, moving=False, measured_until=now).telling(now, left)
 
     def moved(self, now: datetime) -> "Job":
         """Give this machine back, then rent another one."""

@@ -33,11 +33,16 @@ class Catalogue:
         if there is not None and there["job"] == job:
             await self._store.delete("slugs", slug)
 
-    async def add(self, model: Model) -> Model:
-        """Enter `model` under its slug, or the next free name after it. The same job twice is the same model."""
+    async def add(self, model: Model, replaces: JobId | None = None) -> Model:
+        """Enter `model` in the place of the one that job `replaces` made; else under its slug, or the next free name.
+
+        The same job twice is the same model.
+        """
         known = await self.by_job(model.job)
         if known is not None:
             return known
+        if replaces is not None and (old := await self.by_job(replaces)) is not None:
+            return await self._changed(old.slug, model, replaces)
         for slug in names(model.slug):
             named = replace(model, slug=slug)
             if await self._store.create("models", slug, model_doc(named)):
@@ -46,6 +51,14 @@ class Catalogue:
             if there is not None and there.job == model.job:  # a racing twin of ours
                 return there
         raise AssertionError  # names never end
+
+    async def _changed(self, slug: Slug, model: Model, replaces: JobId) -> Model:
+        """The model under `slug`, once it is `model`: whoever else changes it meanwhile is overwritten by nobody."""
+        while (doc := await self._store.get("models", slug)) is not None and doc["job"] == replaces:
+            named = replace(model, slug=slug, public=model_from(doc).public)
+            if await self._store.cas("models", slug, doc["version"], model_doc(named)):
+                return named
+        return model_from(doc) if doc is not None else await self.add(model)
 
     async def get(self, slug: Slug) -> Model | None:
         doc = await self._store.get("models", slug)

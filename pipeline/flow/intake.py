@@ -3,22 +3,22 @@
 import asyncio
 import hashlib
 import random
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from pipeline.domain.account import Room
 from pipeline.domain.catalogue import Model
+from pipeline.domain.checkpoint import Kept
 from pipeline.domain.dataset import Finding, Inspection, Manifest
 from pipeline.domain.events import StageReached, Wished
 from pipeline.domain.faults import UserFault
 from pipeline.domain.ids import AccountId, Identity, JobId, Slug, spell
 from pipeline.domain.job import Address, Job
 from pipeline.domain.ledger import Balance, Entry
-from pipeline.domain.money import Tariff
+from pipeline.domain.money import Points, Tariff
 from pipeline.domain.progress import Progress
 from pipeline.domain.quote import Quote, quote
 from pipeline.domain.recipe import Recipe
@@ -34,7 +34,10 @@ from pipeline.flow.ledger import Ledger
 from pipeline.flow.meant import Meant
 from pipeline.flow.offers import Shelf
 from pipeline.flow.records import OpenQuote, job_doc, job_from, quote_doc, quote_from
+from pipeline.flow.releases import Releases
 from pipeline.flow.spool import Spool
+from pipeline.flow.stages.common import hold_key
+from pipeline.flow.turns import Turns
 from pipeline.ports import Clock, Engine, Fetcher, House, Pace, Provider, Store, Workshop
 from pipeline.trainers.bases import base
 from pipeline.trainers.log import shown
@@ -82,7 +85,10 @@ class Intake:
     engine: Engine
     hint: Callable[[], None]
     pace: Pace = field(default_factory=Pace)
-    asked: dict[AccountId, deque[datetime]] = field(default_factory=dict, repr=False)  # quotes of the last minute
+    turns: Turns = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "turns", Turns(self.terms.quotes_a_minute))
 
     # --- drafts
 
@@ -124,7 +130,7 @@ class Intake:
         manifest = Manifest(draft.pictures)
         manifest.check()
         wanted = need_of(recipe, manifest.size, len(manifest.pictures), self.house)
-        self._not_too_often(account)
+        self.turns.take(account, self.clock.now())
         shelf = Shelf(provider=self.provider, store=self.store, clock=self.clock)
         found = await shelf.look(wanted, account)
         price = quote(found.offers, found.need, self.tariff, found.shunned)
@@ -136,17 +142,6 @@ class Intake:
             recipe=recipe, manifest=manifest, findings=draft.findings, quote=price, digest=digest,
             balance=await self.ledger.balance(account), slug=recipe.slug,
         )  # fmt: skip
-
-    def _not_too_often(self, account: AccountId) -> None:
-        """Raises UserFault("too-many-quotes"). Kept in memory: a restart forgives."""
-        now, minute = self.clock.now(), timedelta(minutes=1)
-        for each in [each for each, times in self.asked.items() if now - times[-1] >= minute]:
-            del self.asked[each]
-        times = self.asked.setdefault(account, deque(maxlen=self.terms.quotes_a_minute))
-        if len(times) == times.maxlen and now - times[0] < minute:
-            seconds = (minute - (now - times[0])).total_seconds()
-            raise UserFault("too-many-quotes", most=self.terms.quotes_a_minute, seconds=max(1, round(seconds)))
-        times.append(now)
 
     async def _keep(self, account: AccountId, open_quote: OpenQuote) -> None:
         for _ in range(CAS_TRIES):
@@ -174,10 +169,19 @@ class Intake:
             return known
         await self._allowed(account, asked)
         job = self._job(account, address, asked)
-        if not await self.store.create("jobs", job.id, job_doc(job)):
+        if not await self._stored(job):
             return await self._own(account, job.id)
-        await self.ledger.hold(account, f"{job.id}:hold", asked.quote.ceiling, job=job.id)
         await self.drafts.clear(account)
+        return await self._begun(job)
+
+    async def _stored(self, job: Job) -> bool:
+        """Store it, then hold its points: who dies in between leaves that to PREPARE. False: it was there."""
+        created = await self.store.create("jobs", job.id, job_doc(job))
+        if created:
+            await self.ledger.hold(job.account, hold_key(job), job.quote.ceiling, job=job.id)
+        return created
+
+    async def _begun(self, job: Job) -> Job:
         self.hint()
         await self.engine.start(job.id)
         return job
@@ -193,9 +197,12 @@ class Intake:
         live = await self.store.find("jobs", equal={"account": account}, among={"stage": LIVE})
         if len(live) >= self.terms.jobs_per_person:
             raise UserFault("too-many-jobs", have=len(live), most=self.terms.jobs_per_person)
-        balance = await self.ledger.balance(account)
-        if balance.available < asked.quote.ceiling:
-            raise UserFault("not-enough-points", have=balance.available, need=asked.quote.ceiling)
+        await self._payable(account, asked.quote.ceiling)
+
+    async def _payable(self, account: AccountId, points: Points) -> None:
+        have = (await self.ledger.balance(account)).available
+        if have < points:
+            raise UserFault("not-enough-points", have=have, need=points)
 
     def _job(self, account: AccountId, address: Address, asked: OpenQuote) -> Job:
         now = self.clock.now()
@@ -234,6 +241,29 @@ class Intake:
             await asyncio.sleep(0)
             target = await self._own(account, target.id)
         raise UserFault("too-late")
+
+    async def kept(self, account: AccountId, job: JobId) -> list[Kept]:
+        """Checkpoints of a training that is over which may be made its model, the highest step first."""
+        found = await self._maybe(account, job)
+        return await self._releases.kept(found) if found is not None else []
+
+    async def take(self, account: AccountId, address: Address, job: JobId, step: int) -> Job:
+        """Make the kept checkpoint of `step` the model of that training. Asked twice, it is done once.
+
+        Raises UserFault("no-such-job" | "checkpoint-gone" | "checkpoint-chosen" | "release-running" |
+        "not-enough-points").
+        """
+        release = await self._releases.asked(await self._own(account, job), address, step)
+        if release.version:
+            return release
+        await self._payable(account, release.quote.ceiling)
+        if not await self._stored(release):
+            return await self._own(account, release.id)
+        return await self._begun(release)
+
+    @property
+    def _releases(self) -> Releases:
+        return Releases(store=self.store, clock=self.clock, spool=self.spool)
 
     async def jobs(self, account: AccountId, limit: int = 10) -> list[Job]:
         docs = await self.store.find("jobs", equal={"account": account}, order="-changed_ms", limit=limit)

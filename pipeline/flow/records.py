@@ -18,7 +18,7 @@ from pipeline.domain.quote import Quote
 from pipeline.domain.recipe import Recipe
 
 COLLECTIONS: Final[Mapping[str, tuple[str, ...]]] = {  # name -> its indexed scalars
-    "jobs": ("account", "stage", "changed_ms"),
+    "jobs": ("account", "stage", "changed_ms", "of"),
     "progress": ("changed_ms",),
     "accounts": ("account", "waiting"),  # the ledger's: one document an account; waiting: entries in its outbox
     "entries": ("account", "seq"),

@@ -48,6 +48,17 @@ class Spool:
     def models(self) -> Path:
         return self._made(self.root / "models")
 
+    def model(self, job: JobId) -> Path:
+        """A model's own weights: checkpoints go after a month, models stay."""
+        return self.models() / f"{job}.safetensors"
+
+    def place(self, weights: Path, model: Path) -> None:
+        """Copy `weights` to `model`, whole or not at all."""
+        part = model.with_name(f".{model.name}")
+        shutil.copyfile(weights, part)
+        part.chmod(0o600)
+        part.replace(model)
+
     def path(self, relative: str) -> Path:
         return self.root / relative
 

@@ -1,4 +1,4 @@
-"""The life of one training, top to bottom. If you read one file, read this one.
+"""The life of a job, top to bottom. If you read one file, read this one.
 
 A job stands before a stage. We play the stage, step forward, save, repeat. A crash anywhere loses at most the stage
 in hand, and every stage can be played twice: resuming is telling again. A stage that fails does not decide what
@@ -21,6 +21,7 @@ from pipeline.flow.kit import Kit
 from pipeline.flow.recover import recover
 from pipeline.flow.stages import (
     bill,
+    choose,
     collect,
     fetch,
     prepare,
@@ -51,6 +52,18 @@ TRAINING: Final[Mapping[Stage, Play]] = {
     Stage.REGISTER: register.play,  # into the catalogue
 }
 
+RELEASE: Final[Mapping[Stage, Play]] = {  # a kept checkpoint of a training that is over becomes its model
+    Stage.PREPARE: choose.play,  # its weights, whole, as a model's file; points held
+    Stage.BILL: bill.play,  # nothing, where the training was paid; else what its steps cost
+    Stage.PUBLISH: publish.play,
+    Stage.REGISTER: register.play,  # in the place of the one it replaces
+}
+
+
+def story(job: Job) -> Mapping[Stage, Play]:
+    """What `job` lives through, in order."""
+    return TRAINING if job.of is None else RELEASE
+
 
 async def tell(job: Job, kit: Kit) -> Job:
     """Play `job` from where it stands to its end. Raises Superseded when somebody else tells it."""
@@ -63,7 +76,7 @@ async def _play(job: Job, kit: Kit) -> Job:
     await _rest(job, kit)
     try:
         with structlog.contextvars.bound_contextvars(job=job.id, attempt=job.attempt, stage=job.stage.value):
-            played = await TRAINING[job.stage](job, kit)
+            played = await story(job)[job.stage](job, kit)
         return forward(played, kit.now()) if played.stage is job.stage else played  # it left by itself
     except Superseded:
         raise
@@ -95,13 +108,15 @@ def forward(job: Job, now: datetime) -> Job:
                 measured_until=now,
                 ending=Ending(end, code=job.halted if job.incomplete else ""),
             )
+        case Stage.PREPARE if job.of is not None:
+            ahead = replace(job.at(Stage.BILL), ending=Ending(End.DONE))
         case Stage.TERMINATE if job.moving:
             onward = Stage.COLLECT if job.settled else Stage.RENT  # what is at home may be all that is wanted
             ahead = replace(job.at(onward), moving=False, attempt=job.attempt + 1, asked_at=None)
         case Stage.BILL if job.artifact is None:
             ahead = job.at(Stage.DONE)  # nothing to publish: the story ends here
         case _:
-            order = [*TRAINING, Stage.DONE]
+            order = [*story(job), Stage.DONE]
             ahead = job.at(order[order.index(job.stage) + 1])
     return ahead.telling(now, StageReached(stage=ahead.stage, attempt=ahead.attempt))
 

@@ -74,6 +74,13 @@ def release(folder: Path, repo: str, *, public: bool = False) -> Release:
     return Release(job=JobId("j"), repo=repo, files=files, public=public, message="A model")
 
 
+async def listed(url: str, repo: str) -> list[str]:
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False) as client:
+        found = (await client.get(f"/api/models/{repo}")).json()["siblings"]
+    return [file["rfilename"] for file in found]
+
+
 async def code(work: Awaitable[object]) -> str:
     with pytest.raises(OperatorFault) as caught:
         await work
@@ -94,6 +101,22 @@ def test_every_file_of_a_base_is_listed_and_large_ones_are_signed(tmp_path: Path
             assert await there.sign(small) == ""
             await there.download(small, tmp_path / "small")
             assert (tmp_path / "small").stat().st_size == small.size
+
+    at_hub(tmp_path, work)
+
+
+def test_pictures_of_weights_that_were_there_before_go_with_them(tmp_path: Path) -> None:
+    async def work(_: Hub, url: str) -> None:
+        ours = publisher(url)
+        repo = await ours.claim("tok")
+        one = release(tmp_path, repo)
+        (tmp_path / "1.jpg").write_bytes(b"a sample")
+        await ours.publish(replace(one, files={**one.files, "samples/0.jpg": tmp_path / "1.jpg"}))
+        assert "samples/0.jpg" in await listed(url, repo)
+        (tmp_path / "w.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}      " + bytes(90_000))
+        receipt = await ours.publish(one)
+        assert {*await listed(url, repo)} == {".gitattributes", "README.md", "w.safetensors"}
+        assert receipt.sha256.keys() == one.files.keys()
 
     at_hub(tmp_path, work)
 

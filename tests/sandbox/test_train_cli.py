@@ -82,6 +82,12 @@ def test_watched_without_a_runner_it_is_trained_in_this_process_to_a_result_in_j
     assert (said["success"], said["cacheRefreshed"], said["errors"]) == (True, True, [])
     assert (model["slug"], model["step"], model["complete"]) == ("watched-mytrigger", 12, True)
     assert Path(model["file"]).stat().st_size == model["size"]
+    job = rig.jobs()[0]["id"]
+    (kept,) = json.loads(rig.inside("checkpoints", job, "--json").stdout)
+    assert (kept["step"], kept["sha256"], kept["points"], kept["current"]) == (12, model["sha256"], 0, True)
+    assert kept["sha256"][:12] in rig.inside("checkpoints", job).stdout
+    assert rig.inside("take", job, "--step", "12").exit_code == 2  # it is the model already
+    assert rig.inside("take", job, "--step", "11", "--dry-run").exit_code == 2
     assert said["charged"] > 0
     assert 0 < said["trainingCost"] < said["gpuHourlyRate"] * said["durationSeconds"] / 3600 + 1
     assert instances(rig.world) == []

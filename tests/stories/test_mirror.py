@@ -14,6 +14,7 @@ from pipeline.domain.money import micro
 from pipeline.domain.recipe import Recipe
 from pipeline.domain.stage import End, Stage, Wish
 from pipeline.flow.journal import load_job
+from pipeline.flow.mirror import WEIGHTS
 from pipeline.flow.records import job_doc
 from pipeline.trainers import saves
 from tests.support.jobs import ID, PURSE, a_job, a_world, accounts_sum, lived, priced, submitted, told_again
@@ -45,7 +46,10 @@ def ended(job: Job) -> tuple[Stage, End | None, int | None]:
 def kept_files(world: World) -> dict[str, set[str]]:
     """What lies at home of each checkpoint, by its step."""
     sets = world.root / "jobs" / ID / "sets"
-    return {str(int(folder.name, 16)): {file.name for file in folder.iterdir()} for folder in sets.iterdir()}
+    return {
+        (folder / WEIGHTS).read_text().split()[-1]: {file.name for file in folder.iterdir()}
+        for folder in sets.iterdir()
+    }
 
 
 @pytest.mark.parametrize("step", [31, 199])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.domain.account import Room
 from pipeline.domain.catalogue import Model
+from pipeline.domain.checkpoint import Kept
 from pipeline.domain.dataset import Inspection, Manifest, Picture
 from pipeline.domain.draft import Draft
 from pipeline.domain.faults import UserFault
@@ -49,6 +50,7 @@ class Office:
     quotes: dict[AccountId, Offered] = field(default_factory=dict)
     filed: list[Job] = field(default_factory=list)
     listed: list[Model] = field(default_factory=list)
+    sets: list[Kept] = field(default_factory=list)
     progress: Progress | None = None
     words: list[str] = field(default_factory=list)  # of every trainer
     states: dict[AccountId, State] = field(default_factory=dict)
@@ -126,6 +128,18 @@ class Office:
         wished = replace(found, wish=wish)
         self.filed[self.filed.index(found)] = wished
         return wished
+
+    async def kept(self, account: AccountId, job: JobId) -> list[Kept]:
+        return self.sets
+
+    async def take(self, account: AccountId, address: Address, job: JobId, step: int) -> Job:
+        origin, _ = await self.job(account, job)
+        kept = next((each for each in self.sets if each.checkpoint.step == step), None)
+        if kept is None:
+            raise UserFault("checkpoint-gone", step=step)
+        taken = replace(origin, id=JobId(f"r{origin.id[1:]}"), address=address, of=origin.id, chosen=kept.checkpoint)
+        self.filed.insert(0, taken)
+        return taken
 
     async def jobs(self, account: AccountId, limit: int = 10) -> list[Job]:
         return [job for job in self.filed if job.account == account][:limit]

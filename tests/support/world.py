@@ -4,6 +4,7 @@ The world outlives a process that dies in it: only the store's writes and what h
 """
 
 import asyncio
+import hashlib
 import random
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -280,7 +281,7 @@ class World:
         if not ups:
             raise HostFault("weights-zero")
         into.write_text(f"weights of step {step}")
-        return Proof(sha256=Sha256(f"{step:064x}"), size=100, step=step, ups=Sha256(f"{ups:064x}"))
+        return Proof(sha256=_digest(into), size=100, step=step, ups=Sha256(f"{ups:064x}"))
 
     async def optimizer(self, source: Path, into: Path) -> None:
         if self.hostile_state:
@@ -315,7 +316,7 @@ class Publishing:
         if self.world.publish_down:
             self.world.publish_down -= 1
             raise OperatorFault("publish-down")
-        files = {name: Sha256(f"{_step(path):064x}") for name, path in release.files.items()}
+        files = {name: _digest(path) for name, path in release.files.items()}
         if self.world.repos.get(release.repo) != files:
             self.world.repos[release.repo] = files
             self.world.commits += 1
@@ -326,9 +327,8 @@ class Publishing:
             self.world.repos.pop(repo, None)
 
 
-def _step(path: Path) -> int:
-    text = path.read_bytes()
-    return int(text.rsplit(b" ", 1)[1]) if text.startswith(b"weights of step") else 0
+def _digest(path: Path) -> Sha256:
+    return Sha256(hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 @dataclass

@@ -10,6 +10,7 @@ from notifier.card import Card
 from notifier.cards import render
 from notifier.view import view_of
 from notifier.words import Words
+from pipeline.domain.checkpoint import Checkpoint
 from pipeline.domain.events import (
     Billed,
     Collected,
@@ -22,7 +23,7 @@ from pipeline.domain.events import (
     StageReached,
 )
 from pipeline.domain.faults import Blame
-from pipeline.domain.ids import InstanceId, MachineId, Sha256, Slug
+from pipeline.domain.ids import InstanceId, JobId, MachineId, Sha256, Slug
 from pipeline.domain.job import Alert, Artifact, Ending, Job, Rental
 from pipeline.domain.money import MicroUsd, Points
 from pipeline.domain.progress import Progress
@@ -32,6 +33,7 @@ from tests.support.notified import JOB, SPOOL, after, machine, ordered, picture_
 from tests.support.virtual import EPOCH
 
 WORDS = Words("en", strict=True)
+ZERO = Sha256("0" * 64)
 ARTIFACT = Artifact(file="models/x", sha256=Sha256("0" * 64), size=1, step=2000, sheet="jobs/s.jpg", final_loss=0.2)
 
 
@@ -72,6 +74,58 @@ def finished(step: int = 2000) -> Job:
     job = told(job, 132, Billed(charged=Points(5120), returned=Points(3280)), charged=Points(5120))
     job = told(job, 133, Published(url="https://hub/me/fluffy-ohwx"), url="https://hub/me/fluffy-ohwx")
     return told(job, 134, Registered(slug=Slug("fluffy-ohwx")), stage=Stage.DONE)
+
+
+def released(step: int = 1500) -> Job:
+    """A kept checkpoint of somebody's failed training, on its way to become a model."""
+    one = replace(kept(1500), step=step)
+    return replace(ordered(), of=JobId("k3v9bbbbbbbb"), chosen=one, quote=replace(ordered().quote, ceiling=Points(700)))
+
+
+def kept(step: int) -> Checkpoint:
+    return Checkpoint(step=step, sha256=ZERO, size=1, ups=ZERO, at=EPOCH, machine=MachineId("m1"))
+
+
+def test_a_failed_training_says_what_it_left_and_what_that_costs() -> None:
+    left = ended(training(), Ending(End.FAILED, Blame.HOST, "trainer-stalled"))
+    reads(
+        card(replace(left, mirror=(kept(1500),), worth=Points(700), changed_at=after(41)), None, after(42)),
+        """
+        fluffy-ohwx could not be trained (bad)
+        The training stood still there.
+        You paid nothing: 8,400 points are back on your balance.
+        What it had learned by step 1,500 is kept until Jan 31, 2030. You can still have it, for 700 points.
+        Please send /train again: it will get other machines.
+        <Take step 1,500 for 700 points|take:k3v9aaaaaaaa-1500>
+        """,
+    )
+
+
+def test_a_release_says_which_step_becomes_the_model_and_what_was_paid() -> None:
+    reads(
+        card(released(), None, EPOCH),
+        """
+        fluffy-ohwx: step 1,500 becomes the model (busy)
+        Step 1 of 4: checking the checkpoint. Next: settling the price.
+        <Cancel|cancel:k3v9aaaaaaaa>
+        """,
+    )
+    job = replace(released(), artifact=replace(ARTIFACT, step=1500, sheet=""), slug=Slug("fluffy-ohwx"))
+    job = told(job, 1, Billed(charged=Points(700), returned=Points(0)), charged=Points(700))
+    job = told(job, 2, Registered(slug=Slug("fluffy-ohwx")), stage=Stage.DONE, ending=Ending(End.DONE))
+    reads(
+        card(job, None, after(3)),
+        """
+        fluffy-ohwx is ready (good)
+        Your model is now the checkpoint of step 1,500 of 2,000.
+        Put <lora:fluffy-ohwx:0.8> into a prompt, together with the word ohwx.
+        You paid 700 points.
+        Send /model fluffy-ohwx to see it again, or /train to make another one.
+        Trigger word: ohwx
+        Steps: 1500/2000
+        Final loss: 0.2
+        """,
+    )
 
 
 def test_the_first_card_says_where_it_is_and_can_be_cancelled() -> None:

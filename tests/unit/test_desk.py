@@ -16,10 +16,12 @@ from bot.ports import Said
 from notifier.card import Card, Tone
 from notifier.ports import MessageId, Unreachable
 from notifier.words import Words
+from pipeline.domain.account import Room
 from pipeline.domain.catalogue import Model
+from pipeline.domain.checkpoint import KEPT_FOR, Checkpoint, Kept
 from pipeline.domain.dataset import Finding, Inspection
 from pipeline.domain.faults import OperatorFault, UserFault
-from pipeline.domain.ids import AccountId, Identity, JobId, Sha256, Slug
+from pipeline.domain.ids import AccountId, Identity, JobId, MachineId, Sha256, Slug
 from pipeline.domain.job import Address, Artifact, Ending
 from pipeline.domain.money import Points
 from pipeline.domain.stage import End, Stage
@@ -427,6 +429,13 @@ def test_a_hundred_pictures_at_once_are_counted_in_few_edits_and_the_last_count_
     assert len(booth.chat.calls) <= 10
 
 
+def kept(job: JobId, step: int, *, current: bool = False) -> Kept:
+    one = Checkpoint(
+        step=step, sha256=Sha256(f"{step:064x}"), size=900, ups=Sha256(f"{step:064x}"), at=EPOCH, machine=MachineId("m")
+    )
+    return Kept(training=job, checkpoint=one, price=Points(0), current=current, until=EPOCH + KEPT_FOR)
+
+
 def delivering(booth: Booth, folder: Path, **changes: Any) -> JobId:
     """A job of Ann's whose weights are at home."""
     booth.desk._premises = replace(booth.desk._premises, spool=folder)
@@ -456,6 +465,34 @@ def test_a_model_larger_than_the_chat_carries_is_where_it_was_published(tmp_path
     booth.chat.carries = 500
     (card,) = booth.hear(pressed(f"download:{delivering(booth, tmp_path)}"))
     assert "https://hub.example/ann/ohwx" in card.lines
+
+
+def test_its_owner_may_choose_another_of_the_kept_checkpoints(tmp_path: Path) -> None:
+    booth = Booth()
+    job = delivering(booth, tmp_path, slug=Slug("ohwx"))
+    booth.office.listed.append(replace(a_model(), job=job))
+    booth.office.sets = [kept(job, 30, current=True), kept(job, 20), kept(job, 10)]
+    (card,) = booth.hear(said("/model ohwx"))
+    assert [button.action for button in card.buttons] == [f"download:{job}", f"take:{job}-20", f"take:{job}-10"]
+    assert any("Jan 31, 2030" in line for line in card.lines)
+    assert booth.hear(pressed(card.buttons[1].action)) == []  # its live message says the rest
+    taken = booth.office.filed[0]
+    assert (taken.of, taken.chosen and taken.chosen.step, taken.address.room) == (job, 20, Room.DM)
+    (refused,) = booth.hear(pressed(f"take:{job}-25"))
+    assert refused.lines == (EN.fault(UserFault("checkpoint-gone", step=25)),)
+
+
+def test_an_old_download_button_hands_over_the_checkpoint_that_is_the_model_now(tmp_path: Path) -> None:
+    booth = Booth()
+    job = delivering(booth, tmp_path, slug=Slug("ohwx"))
+    (tmp_path / "chosen.bin").write_bytes(b"c" * 700)
+    first = booth.office.filed[0]
+    assert first.artifact is not None
+    chosen = replace(first.artifact, file="chosen.bin", size=700, step=20)
+    booth.office.filed.insert(0, replace(first, id=JobId("r3v9aaaaaaaa"), of=job, artifact=chosen))
+    booth.office.listed.append(replace(a_model(), job=JobId("r3v9aaaaaaaa")))
+    assert booth.hear(pressed(f"download:{job}")) == []
+    assert booth.chat.files == [("ann", "ohwx.safetensors", 700)]
 
 
 @pytest.mark.parametrize("changes", [{"stage": Stage.BILL}, {"ending": Ending(End.FAILED)}, {"artifact": None}])

@@ -26,6 +26,7 @@ from bot.talk.effects import (
     Refuse,
     Show,
     Submit,
+    Take,
     Tell,
 )
 from notifier.words import Words
@@ -266,6 +267,11 @@ def test_the_operators_default_says_who_may_see_a_model_until_the_person_does() 
         ("stop:k3v9aaaaaaaa", (MakeWish(Wish.STOP, "k3v9aaaaaaaa", aloud=False),)),
         ("cancel:k3v9aaaaaaaa", (MakeWish(Wish.CANCEL, "k3v9aaaaaaaa", aloud=False),)),
         ("clear:draft", (ClearDraft(),)),
+        ("take:k3v9aaaaaaaa-1500", (Take("k3v9aaaaaaaa", 1500),)),
+        ("take:-1500", (Take("-", 1500),)),
+        ("take:k3v9aaaaaaaa", (Tell("chat-button-gone"),)),
+        ("take:k3v9aaaaaaaa-1e3", (Tell("chat-button-gone"),)),
+        ("take:k3v9aaaaaaaa-99999999999", (Tell("chat-button-gone"),)),
         ("launch:rocket", (Tell("chat-button-gone"),)),
         ("", (Tell("chat-button-gone"),)),
     ],

@@ -44,11 +44,11 @@ class Studio(Office):
     """An office whose drafts are real: a child opens what was sent."""
 
     workshop: ChildWorkshop | None = None
-    kept: Path = field(default_factory=Path)
+    shelf: Path = field(default_factory=Path)
 
     async def add(self, account: AccountId, source: Path) -> tuple[Draft, Inspection]:
         assert self.workshop is not None
-        found = await self.workshop.inspect(source, self.kept)
+        found = await self.workshop.inspect(source, self.shelf)
         return self._drafted((await self.draft(account)).with_found(found)), found
 
 
@@ -81,7 +81,7 @@ def test_twelve_pictures_and_a_zip_reach_the_draft_and_the_chat_counts_them_in_o
 ) -> None:
     chat, house = Chat(name="telegram"), House(tmp_path)
     (tmp_path / "kept").mkdir()
-    office = Studio(workshop=ChildWorkshop(tmp_path), kept=tmp_path / "kept")
+    office = Studio(workshop=ChildWorkshop(tmp_path), shelf=tmp_path / "kept")
     house.hear = Desk(office, {"telegram": chat}, lambda _: EN, house.watch).hear
     counted = EN.say("chat-draft-count", count=20)
     more = zipped(tmp_path / "more.zip", {f"{n}.jpg": encoded(photo(n)) for n in range(12, 20)})

@@ -15,9 +15,10 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx2
-from huggingface_hub import CommitOperationAdd, HfApi, set_client_factory
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, set_client_factory
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
+SAMPLES = "samples/"
 TRIES = 50  # of a name with another number behind it
 Json = dict[str, Any]
 
@@ -39,10 +40,15 @@ def holds_model(api: HfApi, repo: str) -> bool:
 
 
 def publish(api: HfApi, repo: str, files: dict[str, str], message: str, *, public: bool) -> Json:
-    """One commit of exactly `files`, read back; the client makes none when nothing has changed."""
+    """One commit of `files`, read back; the client makes none when nothing has changed.
+
+    Pictures of weights that were there before go in the same commit.
+    """
     api.create_repo(repo, private=True, exist_ok=True)
     adds = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=path) for name, path in files.items()]
-    api.create_commit(repo, adds, commit_message=message)
+    before = [file.rfilename for file in api.model_info(repo).siblings or []]
+    stale = [CommitOperationDelete(name) for name in before if name.startswith(SAMPLES) and name not in files]
+    api.create_commit(repo, [*adds, *stale], commit_message=message)
     info = api.model_info(repo, files_metadata=True)
     there = {file.rfilename: file for file in info.siblings or []}
     hashes: dict[str, str] = {}

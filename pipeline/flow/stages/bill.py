@@ -26,7 +26,7 @@ async def play(job: Job, kit: Kit) -> Job:
     else:
         taken = await kit.ledger.capture(job.account, f"{job.id}:capture", hold_key(job), due(job, kit))
         charged = taken.points
-    if job.artifact is None:
+    if job.artifact is None and job.replaces is None:
         await _withdraw(job, kit)
     billed = Billed(charged=charged, returned=Points(job.quote.ceiling - charged))
     return replace(job, charged=charged).telling(kit.now(), billed)
@@ -50,11 +50,13 @@ def free_of_charge(job: Job) -> bool:
     if ending is None:
         return False
     ours = ending.end is End.FAILED and ending.blame is not Blame.USER
-    return ours or (not job.rentals and job.machine is None)
+    return ours or (ending.end is not End.DONE and not job.rentals and job.machine is None)
 
 
 def due(job: Job, kit: Kit) -> Points:
-    """min(measured, ceiling). Pure in the job: a replay after a crash charges the same."""
+    """min(measured, ceiling), or a release's price. Pure in the job: a replay after a crash charges the same."""
+    if job.of is not None:
+        return job.quote.ceiling
     return Points(min(job.quote.ceiling, kit.tariff.points(measured_cost(job, kit.now(), kit.pace.factor))))
 
 

@@ -6,7 +6,6 @@ when the weights are here: of the last step, or, for who stops, of an earlier on
 
 import asyncio
 import re
-import shutil
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime
@@ -45,9 +44,8 @@ async def play(job: Job, kit: Kit) -> Job:
     if last is None:
         return job.leaving(kit.now(), Ending(End.STOPPED))
     await kit.note("proving")
-    models = kit.spool.models()
-    file = models / f"{job.id}.safetensors"
-    await asyncio.to_thread(_placed, kit.spool.sets(job.id) / last.sha256 / WEIGHTS, file)
+    models, file = kit.spool.models(), kit.spool.model(job.id)
+    await asyncio.to_thread(kit.spool.place, kit.spool.sets(job.id) / last.sha256 / WEIGHTS, file)
     pictures = await kit.workshop.samples(pictures, models / f"{job.id}-samples")
     sheet = await kit.workshop.sheet(pictures, models / f"{job.id}.jpg") if pictures else None
     progress = await load_progress(kit.store, job.id)
@@ -123,11 +121,3 @@ def _of_the_last_round(found: list[tuple[str, int]]) -> list[tuple[str, int]]:
     """Samples of the highest step: `<ms>__<step>_<n>.jpg` (facts/aitoolkit.md 4)."""
     rounds = [int(step[1]) if (step := re.match(r"\d{1,20}__(\d{9})_", name)) else 0 for name, _ in found]
     return sorted(each for each, step in zip(found, rounds, strict=True) if step == max(rounds))
-
-
-def _placed(source: Path, model: Path) -> None:
-    """The model has a file of its own: checkpoints go after a month, models stay."""
-    part = model.with_name(f".{model.name}")
-    shutil.copyfile(source, part)
-    part.chmod(0o600)
-    part.replace(model)

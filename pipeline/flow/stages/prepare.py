@@ -76,6 +76,8 @@ async def _room(job: Job, kit: Kit) -> None:
 def room_bytes(job: Job) -> int:
     """What a job brings home, or keeps there: its pictures, its checkpoints, one on its way, one laid down."""
     lora = base(job.recipe.base).lora_bytes(job.recipe.rank)
+    if job.of is not None:  # a release copies what is there
+        return lora
     return job.manifest.size + (KEPT + WAYFARERS) * lora
 
 
