@@ -30,15 +30,12 @@ _HEADLINE: Final = "Error running job:"
 _STOPS: Final = ("Error running job: Job stopped", "Exception: Job stopped")  # the stop flag: rc 1, as a failure
 
 _ALONE: Final = "Text Encoder"  # names a phase only as a whole line: such common words stand in others
-# The first words that are found name the phase. No bare "Loading": with an adapter beside the base each round of
-# samples ends with "Loading assistant lora", and what a run is resumed from is loaded, too.
+# The first words that are found name the phase; only words that begin one are here. No bare "Loading": with an adapter
+# beside the base each round of samples ends with "Loading assistant lora", and what is resumed from is loaded, too.
 PHASES: Final = (
-    ("Loading Flux", "loading"), ("Loading ZImage", "loading"), ("Loading Qwen", "loading"),
-    ("Loading pipeline components", "loading"),  # all that is heard of SDXL, and of diffusers, not of the toolkit
-    ("Loading transformer", "loading"), ("assistant LoRA", "loading"), ("Fusing in LoRA", "loading"),
-    ("Quantizing", "quantizing"), ("- quantizing ", "quantizing"), ("Attaching quantization", "quantizing"),
-    ("Moving transformer", "loading"), (_ALONE, "loading"), ("Loading VAE", "loading"),
-    ("Loading T5", "loading"), ("Loading CLIP", "loading"), ("Making pipe", "loading"),
+    ("Loading Flux", "loading"), ("Loading transformer", "loading"), ("Loading pipeline components", "loading"),  # SDXL
+    ("Quantizing", "quantizing"), ("- quantizing ", "quantizing"), (_ALONE, "loading"), ("Loading Qwen", "loading"),
+    ("Loading VAE", "loading"), ("Loading T5", "loading"), ("Loading CLIP", "loading"), ("Making pipe", "loading"),
     ("Preparing Model", "loading"), ("Model Loaded", "loading"),
     ("Preprocessing image", "caching"), ("Caching latents", "caching"), ("Caching text", "caching"),
     ("Generating baseline", "baseline"), ("Saving at step", "saving"), ("Sampling at step", "sampling"),
@@ -70,6 +67,7 @@ TROUBLES: Final = (  # (text anywhere, code); the most telling first: a headline
     ("unexpected pos", "disk_full"),  # an optimizer.pt cut short: no end by itself (run 26a)
 )  # fmt: skip
 _KNOWN: Final = tuple(tuple((pair[0].encode(), pair) for pair in words) for words in (PHASES, TROUBLES))
+_COUNTED: Final = ("", "Attaching quantization:")  # bars of blocks, or of an adapter's, that are being quantized
 _MISSING: Final = "No such file or directory"  # a dataset, when it was the data loader that looked for it
 RANK: Final = {code: at for at, code in reversed(list(enumerate([*(code for _, code in TROUBLES), "dataset_missing"])))}
 
@@ -204,8 +202,10 @@ class _Lines:
 
     def _named(self, text: str) -> str:
         """The phase that `text` names, or ""; samples before the first step have the words of any others."""
-        name = next((name for words, name in self.phases if words in text and _names(words, text)), "")
-        return "baseline" if name == "sampling" and self.phase == "baseline" else name
+        for words, name in self.phases:
+            if words in text and (words != _ALONE or words == text.strip()):
+                return "baseline" if name == "sampling" and self.phase == "baseline" else name
+        return ""
 
     def _bar(self, bar: re.Match[str], title: str) -> None:
         done, total = int(bar["n"]), int(bar["total"])
@@ -216,9 +216,9 @@ class _Lines:
             self.found.append(Step(done, total, None, None))
             self.phase = "training"
         else:
-            named, before = self._named(title), self.phase
-            self.phase = named or before
-            blocks = self.phase == "quantizing" and (named or not title.strip())
+            before = self.phase
+            self.phase = self._named(title) or before
+            blocks = self.phase == "quantizing" and title.strip() in _COUNTED
             if blocks or self.phase in {"caching", "sampling", "baseline"}:
                 self.found.append(Phase(self.phase, done, total))
             elif self.phase != before:
@@ -253,10 +253,6 @@ class _Lines:
             self.found.append(Trouble(code))
         elif _MISSING in text and self.loader:
             self.found.append(Trouble("dataset_missing"))
-
-
-def _names(words: str, text: str) -> bool:
-    return words != _ALONE or text.strip() == words
 
 
 def _number(said: str) -> float | None:

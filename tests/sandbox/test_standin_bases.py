@@ -2,10 +2,12 @@
 
 import asyncio
 import random
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +28,14 @@ from pipeline.trainers.verdict import judge
 from tests.sandbox.market_scene import wall
 from tests.sandbox.standin_box import TOOLKIT
 from tests.sandbox.test_standin_readings import read
+from tests.unit.test_log_bases import NETWORK, PRINTED, phases
 
 pytestmark = pytest.mark.torture  # a minute of six trainers; the rows themselves: tests/unit/test_bases.py
 
 JOB = JobId("k3v9q0000000")
-RECIPE = Recipe(trigger="tok", steps=3, rank=1, samples=0)
+RECIPE = Recipe(trigger="tok", steps=3, rank=1)
 each_base = pytest.mark.parametrize("row", BASES.values(), ids=BASES)
+AFTERWARDS = ("caching", "sampling")  # three steps: nothing is saved on the way
 TINY = 100_000  # times smaller than life; its pace is not what is asked here
 
 
@@ -54,6 +58,18 @@ async def laid(hub: HfHub, row: Base, home: Path) -> None:
     child = await asyncio.create_subprocess_exec("sh", "-c", script, cwd=home, stdout=subprocess.PIPE)
     said, _ = await asyncio.wait_for(child.communicate(), 30)
     assert said.strip() == b"0"
+
+
+def told(said: str) -> list[str]:
+    """What is said while a base is loaded, without bars, paths and numbers."""
+    loading = said.partition("Running  1 process")[2].partition("Dataset:")[0] or said
+    lines = (line for line in re.split(r"[\r\n]", loading) if line.strip() and "%|" not in line)
+    return [re.sub(r"\d+", "9", re.sub(r"/\S+", "/", line)) for line in lines]
+
+
+def aside(row: Base) -> list[str]:
+    """What is said of an adapter when samples are drawn."""
+    return ["Unloading assistant lora", "Loading assistant lora"] if row.assistant else []
 
 
 def trained(row: Base, home: Path) -> str:
@@ -105,7 +121,10 @@ def test_what_the_hub_lists_of_a_base_trains_it_and_the_weights_load(tmp_path: P
     readings = read(said)
     assert judge(readings, 0).verdict == "success"
     assert Saved(f"{JOB}.safetensors") in readings
-    assert any(isinstance(reading, Phase) and reading.name == "quantizing" for reading in readings) is row.quantize
+    assert told(said) == told(PRINTED[row.id] + NETWORK), "the real one's words, in its order"
+    loading = phases(PRINTED[row.id])
+    assert [name for name, _ in groupby(r.name for r in readings if isinstance(r, Phase))] == [*loading, *AFTERWARDS]
+    assert re.findall("(?:Unl|L)oading assistant lora", said.partition(f"{JOB}.safetensors")[2]) == aside(row)
     assert proof.step == RECIPE.steps
     assert abs(proof.size - row.lora_bytes(RECIPE.rank)) < 30 * 3 * len(row.modules)
 

@@ -1,6 +1,7 @@
 """Loads the base model as each arch of the toolkit does: its words in its order, and the files it would read.
 
-FLUX.1 and Z-Image were captured; Qwen-Image, FLUX.2-klein and SDXL are told by the toolkit's code, from nobody's run.
+FLUX.1 and Z-Image were captured; Qwen-Image, FLUX.2-klein and SDXL are told by the toolkit's code, from nobody's run,
+and so is what schnell's and Turbo's adapters add.
 """
 
 from collections.abc import Callable, Mapping
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from . import components
-from .bars import run_through
+from .bars import Bar, run_through
 from .config import Plan
 from .failures import out_of_memory
 from .hubload import gated, snapshot
@@ -23,6 +24,7 @@ AT_HUB: Final[Mapping[str, str]] = {  # whom a refusal names when the base is a 
     "zimage": "Tongyi-MAI/Z-Image-Turbo",
     "sdxl": "stabilityai/stable-diffusion-xl-base-1.0",
 }
+PIPELINE: Final = ("scheduler", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "unet", "vae")
 TEXT_ENCODER: Final = "Qwen/Qwen3-4B"  # written into the toolkit: asked for by hub id, wherever the base lies
 
 
@@ -73,12 +75,28 @@ class Load:
         if "oom-loading" in self.world.modes:
             raise out_of_memory()
 
-    def assistant(self) -> None:
-        """The adapter of a distilled base, merged in before it shrinks. Raises ValueError or FileNotFoundError."""
+    def fuse(self) -> None:
+        """Legacy archs melt the adapter of a distilled base in before it shrinks. Raises FileNotFoundError."""
+        if not self.plan.assistant:
+            return
+        say("Fusing in LoRA")
+        components.file_of_its_own(Path(self.plan.assistant))
+        self.world.nap(10)
+
+    def lay_beside(self) -> None:
+        """And load it once more, to take it away while samples are drawn."""
+        if not self.plan.assistant:
+            return
+        say("Loading assistant lora")
+        say(f"Loading assistant adapter from {self.plan.assistant}")
+        network(*components.adapter(Path(self.plan.assistant)))
+
+    def merge(self) -> None:
+        """Newer archs do both at once. Raises FileNotFoundError."""
         if not self.plan.assistant:
             return
         self.tell("Loading assistant LoRA")
-        components.file_of_its_own(Path(self.plan.assistant))
+        network(*components.adapter(Path(self.plan.assistant)))
         self.tell("Merging in assistant LoRA")
         self.world.nap(10)
 
@@ -86,6 +104,15 @@ class Load:
         self.tell("Making pipe")
         self.tell("Preparing Model")
         self.world.nap(8)
+
+
+def network(rank: int, modules: int) -> None:
+    """What a network says of itself when it is made: the one that is trained, and an adapter's."""
+    say(f"create LoRA network. base dim (rank): {rank}, alpha: {rank}")
+    say("neuron dropout: p=None, rank dropout: p=None, module dropout: p=None")
+    say("create LoRA for Text Encoder: 0 modules.")
+    say(f"create LoRA for U-Net: {modules} modules.")
+    say("enable LoRA for U-Net")
 
 
 def load(plan: Plan, row: JobRow, world: World) -> None:
@@ -99,7 +126,7 @@ def _flux(of: Load) -> None:
     of.found()
     components.whole(of.folder)
     components.sharded(of.folder / "transformer", 30, of.world)
-    of.assistant()
+    of.fuse()
     of.quantize("Quantizing transformer", 65)
     of.tell("Loading VAE")
     components.component(of.folder / "vae", "config.json", components.SINGLE)
@@ -111,6 +138,7 @@ def _flux(of: Load) -> None:
     of.tell("Loading CLIP")
     components.text_encoder(of.folder / "text_encoder", of.folder / "tokenizer", 2, of.world)
     of.ready()
+    of.lay_beside()
 
 
 def _zimage(of: Load) -> None:
@@ -118,7 +146,7 @@ def _zimage(of: Load) -> None:
     of.tell("Loading transformer")
     of.found()
     components.sharded(of.folder / "transformer", 25, of.world)
-    of.assistant()
+    of.merge()
     of.quantize("Quantizing Transformer", 60, 30)
     _newer_end(of, 12)
 
@@ -166,16 +194,28 @@ def _klein(of: Load) -> None:
 
 
 def _sdxl(of: Load) -> None:
-    """The whole pipeline in one go, of which the toolkit says nothing: the bar is diffusers' own."""
+    """The whole pipeline in one go, of which the toolkit says nothing: the bar is diffusers' own, by the alphabet."""
     of.found()
     components.whole(of.folder)
-    of.struck()
+    bar = Bar(len(PIPELINE), "Loading pipeline components...")
+    try:
+        of.struck()
+        for part in PIPELINE:
+            _component(of, part)
+            bar.step_thin()
+    finally:
+        bar.close()
     of.last_encoder()
-    for part in ("unet", "vae"):
+
+
+def _component(of: Load, part: str) -> None:
+    """Raises OSError. A scheduler and a tokenizer are read in no time, the latter with whom it is for."""
+    if part in ("unet", "vae"):
         components.component(of.folder / part, "config.json", components.SINGLE)
-    for number in ("", "_2"):
-        components.text_encoder(of.folder / f"text_encoder{number}", of.folder / f"tokenizer{number}", 4, of.world)
-    run_through(7, "Loading pipeline components...", work=lambda _: of.world.nap(3))
+        of.world.nap(8)
+    elif part.startswith("text_encoder"):
+        tokenizer = of.folder / part.replace("text_encoder", "tokenizer")
+        components.text_encoder(of.folder / part, tokenizer, 4, of.world)
 
 
 def cached(repo: str, env: Mapping[str, str]) -> Path:

@@ -75,6 +75,13 @@ def file_of_its_own(path: Path) -> None:
     header(path)
 
 
+def adapter(path: Path) -> tuple[int, int]:
+    """Rank of an adapter, and how many modules it is for: two tensors each. Raises as `file_of_its_own` does."""
+    file_of_its_own(path)
+    shapes = [field["shape"] for key, field in header(path).items() if key != "__metadata__"]
+    return min((min(shape) for shape in shapes if shape), default=0), len(shapes) // 2
+
+
 def _shards(folder: Path, index: str) -> Sequence[Path]:
     """List the shards an index names. Raises OSError if one is not there."""
     names = sorted(set(json.loads((folder / index).read_text("utf-8"))["weight_map"].values()))

@@ -82,11 +82,7 @@ class Training:
 
     def _announce_lora(self) -> None:
         # the alpha shown is the rank: with PEFT keys `linear_alpha` is ignored (facts/loading.md 1)
-        say(f"create LoRA network. base dim (rank): {self.plan.rank}, alpha: {self.plan.rank}")
-        say("neuron dropout: p=None, rank dropout: p=None, module dropout: p=None")
-        say("create LoRA for Text Encoder: 0 modules.")
-        say(f"create LoRA for U-Net: {sum(1 for _ in GRAMMARS[self.plan.arch].modules())} modules.")
-        say("enable LoRA for U-Net")
+        base.network(self.plan.rank, sum(1 for _ in GRAMMARS[self.plan.arch].modules()))
 
     def _unload_text_encoder(self) -> None:
         self.row.stop_if_asked()
@@ -203,6 +199,8 @@ class Training:
         total = len(self.plan.sampling.prompts)
         self.row.stop_if_asked()
         self.row.tell(f"Generating images - 0/{total}")
+        if self.plan.assistant:
+            say("Unloading assistant lora")  # these words, for a newer arch too, whose own are "assistant LoRA"
         bar = Bar(total, "Generating Images" if legacy else "Generating Samples", nested=nested and legacy)
         for n in range(total):
             if "oom-sampling" in self.world.modes:
@@ -213,6 +211,8 @@ class Training:
             self.row.stop_if_asked()
             self.row.tell(f"Generating images - {n + 1}/{total}")
         bar.close(wipe=legacy)
+        if self.plan.assistant:
+            say("Loading assistant lora")
         say()
         self.row.tell("Training")
 
