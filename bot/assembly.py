@@ -36,7 +36,7 @@ from pipeline.flow.retention import Retention
 from pipeline.flow.spool import Spool
 from pipeline.flow.story import tell
 from pipeline.flow.sweeps import Sweeps
-from pipeline.ports import House, Hub, Provider, Publisher
+from pipeline.ports import Clock, House, Hub, Provider, Publisher
 from pipeline.settings import BadSettings, Settings
 
 if TYPE_CHECKING:  # keeps the demo quick
@@ -125,17 +125,11 @@ def _built(
     settings, store, clock = open_books.settings, open_books.store, open_books.clock
     spool = Spool(settings.data_dir.resolve() / "spool")
     shown = Shown(store)
-    relay = Relay(
-        store, shown, couriers, SAID, settings.rhythm(), clock, spool.root, simulated=settings.simulated
-    )  # fmt: skip
+    relay = Relay(store, shown, couriers, SAID, settings.rhythm(), clock, spool.root, simulated=settings.simulated)
     workshop, fetching = ChildWorkshop(spool.root), Fetching(spool.root / "links")
     fetching.tidy()
-    engine = LocalEngine(
-        _teller(open_books, house, provider, hub, spool, workshop, relay.wake),
-        tasks,
-        settings.max_gpus,
-        settings.rhythm(),
-    )
+    teller = _teller(open_books, house, provider, hub, spool, workshop, relay.wake)
+    engine = LocalEngine(teller, tasks, settings.max_gpus, settings.rhythm())
     intake = Intake(
         store=store, clock=clock, dice=open_books.dice, provider=provider, workshop=workshop, links=fetching,
         ledger=open_books.ledger, accounts=open_books.accounts, catalogue=open_books.catalogue,
@@ -150,18 +144,22 @@ def _built(
         house=house, retention=Retention(store=store, clock=clock, spool=spool),
     )  # fmt: skip
     links = Links(store, clock, signing_key(settings.data_dir / "web.key"), settings.public_url or "")
-    desk = Desk(
+    return Station(
+        books=open_books, house=house, provider=provider, intake=intake, relay=relay, shown=shown, sweeps=sweeps,
+        spool=spool, nursery=tasks, desk=_desk(settings, clock, intake, couriers, spool, links), links=links,
+    )  # fmt: skip
+
+
+def _desk(
+    settings: Settings, clock: Clock, intake: Intake, couriers: Mapping[str, Courier], spool: Spool, links: Links
+) -> Desk:
+    return Desk(
         intake, couriers, SAID, clock,
         Premises(
             spool=spool.root, tariff=settings.tariff(), publish=settings.default_publish, simulated=settings.simulated,
             pace=settings.rhythm(), operators=frozenset(map(Identity, settings.operators)),
             pages=links if settings.public_url is not None else None,
         ),
-    )  # fmt: skip
-    return Station(
-        books=open_books, house=house, provider=provider, intake=intake, relay=relay, shown=shown, sweeps=sweeps,
-        spool=spool, nursery=tasks, desk=desk,
-        links=links,
     )  # fmt: skip
 
 
