@@ -3,6 +3,7 @@
 import asyncio
 import random
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -72,8 +73,8 @@ def aside(row: Base) -> list[str]:
     return ["Unloading assistant lora", "Loading assistant lora"] if row.assistant else []
 
 
-def trained(row: Base, home: Path) -> str:
-    """What the stand-in says of a whole training of that base, without a network."""
+def trained(row: Base, home: Path, mode: str = "") -> tuple[str, int]:
+    """What the stand-in says of a whole training of that base, without a network, and its exit code."""
     there = home / box.folder(JOB)
     (there / "dataset").mkdir()
     Image.fromarray(np.zeros((64, 96, 3), dtype=np.uint8)).save(there / "dataset" / "0001.jpg")
@@ -81,13 +82,12 @@ def trained(row: Base, home: Path) -> str:
     config = recipe_config.config(JOB, RECIPE, row, str(home), vram_mb=row.vram_mb, captions=["tok on a hill"])
     (there / "config.json").write_text(config)
     env = {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(there / fetching.CACHE), "SANDBOX_SPEED": "1000000"}
+    env |= {"SANDBOX_TRAINER": mode}
     done = subprocess.run(
         [sys.executable, "run.py", str(there / "config.json")],
         cwd=TOOLKIT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False,
     )  # fmt: skip
-    said = done.stdout.decode()
-    assert done.returncode == 0, said
-    return said
+    return done.stdout.decode(), done.returncode
 
 
 @asynccontextmanager
@@ -109,7 +109,8 @@ def test_what_the_hub_lists_of_a_base_trains_it_and_the_weights_load(tmp_path: P
     async def life() -> tuple[str, Proof]:
         async with a_hub(tmp_path / "hub", licensed=True) as hub:
             await laid(hub, row, tmp_path / "home")
-        said = await asyncio.to_thread(trained, row, tmp_path / "home")
+        said, code = await asyncio.to_thread(trained, row, tmp_path / "home")
+        assert code == 0, said
         weights = tmp_path / "home" / box.folder(JOB) / "out" / JOB / f"{JOB}.safetensors"
         wanted = Demand(
             modules=row.modules, prefix=row.prefix, rank=RECIPE.rank, dtype="BF16", halves=row.halves,
@@ -137,3 +138,14 @@ def test_a_gated_base_is_listed_for_everybody_and_given_to_who_accepted_its_lice
                 await hub.files(row)
 
     asyncio.run(life())
+
+
+def test_a_base_that_nothing_is_quantized_of_dies_while_it_is_loaded_where_memory_is_full(tmp_path: Path) -> None:
+    async def life() -> None:
+        async with a_hub(tmp_path / "hub", licensed=True) as hub:
+            await laid(hub, BASES["sdxl"], tmp_path / "home")
+
+    asyncio.run(life())
+    said, code = trained(BASES["sdxl"], tmp_path / "home", "rc-137")
+    assert (code, judge(read(said), code).cause) == (-signal.SIGKILL, "host_ram")
+    assert [reading for reading in read(said) if isinstance(reading, Phase)] == [Phase("loading")]
