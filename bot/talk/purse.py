@@ -38,7 +38,7 @@ def balance_card(have: Balance, words: Words, tariff: Tariff) -> Card:
 
 def receipts_card(entries: Sequence[Entry], words: Words, now: datetime) -> Card:
     """What moved points, the newest first; what was refused moved none and is no receipt."""
-    moved = [entry for entry in entries if entry.ok]
+    moved = [entry for entry in entries if entry.ok and entry.points]
     if not moved:
         return Card(title=words.say("chat-receipts"), lines=(words.say("chat-receipts-none"),), final=True)
     rows = tuple((_what(entry, words), _row(entry, words, now)) for entry in moved)

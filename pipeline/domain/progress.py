@@ -12,6 +12,9 @@ TRUST_SAVE: Final = 3.0  # measurements an expectation weighs as much as: a look
 TRUST_PICTURE: Final = 1.0
 
 
+Curve = tuple[tuple[int, float], ...]  # (step, loss), thinned
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """Counted in `unit`s: "step", "byte", "picture", "sample"... `seconds_left` is of the whole stage."""
@@ -26,7 +29,7 @@ class Progress:
     seconds_per_step: float | None = None
     seconds_left: float | None = None
     bytes_per_second: float | None = None
-    curve: tuple[tuple[int, float], ...] = ()  # (step, loss), thinned
+    curve: Curve = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +133,11 @@ def stepped(before: Progress, now: datetime, step: int, total: int, loss: float 
         lr=lr if lr is not None else before.lr, seconds_per_step=before.seconds_per_step,
         seconds_left=before.seconds_left, curve=curve,
     )  # fmt: skip
+
+
+def until(curve: Curve, step: int) -> Curve:
+    """What was drawn up to `step`."""
+    return tuple(point for point in curve if point[0] <= step)
 
 
 def charted(before: Progress, losses: Iterable[tuple[int, float]]) -> Progress:

@@ -13,14 +13,15 @@ from pipeline.domain.job import Job
 from pipeline.domain.money import micro
 from pipeline.domain.recipe import Recipe
 from pipeline.domain.stage import End, Stage, Wish
-from pipeline.flow.journal import load_job
+from pipeline.flow.journal import load_job, load_progress
 from pipeline.flow.mirror import WEIGHTS
 from pipeline.flow.records import job_doc
 from pipeline.trainers import saves
+from tests.support.dying import ProcessDied
 from tests.support.jobs import ID, PURSE, a_job, a_world, accounts_sum, lived, priced, submitted, told_again
 from tests.support.training import LOADING, Run
 from tests.support.virtual import run
-from tests.support.world import HOUSE, ProcessDied, World
+from tests.support.world import HOUSE, World
 
 STEPS, PACE = 200, 20.0  # a run of more than an hour
 INTERVAL = EVERY / PACE  # steps
@@ -135,6 +136,19 @@ def test_a_host_lost_in_collect_moves_on_from_the_mirror(tmp_path: Path) -> None
     job = lived(world, long_job())
     assert (ended(job), len(world.rentals)) == ((Stage.DONE, End.DONE, STEPS), 2)
     assert resumes(job)[0].step >= STEPS - INTERVAL - SLOPPY
+
+
+def test_the_chart_goes_on_over_a_move_and_over_our_own_death(tmp_path: Path) -> None:
+    """What the dead host drew beyond the checkpoint is drawn anew; before it, nothing is lost."""
+    world = a_world(tmp_path, runs=[replace(LONG, gone_at=100), LONG])
+    lived(world, long_job())
+    told = run(load_progress(world.store, ID), world.last_seen)
+    assert told is not None
+    steps, start = [step for step, _ in told.curve], world.rentals[1].run.start if world.rentals[1].run else 0
+    assert 0 < start < 100
+    assert steps == sorted(set(steps))
+    assert (steps[0], steps[-1]) == (0, STEPS)
+    assert any(start - 10 < step <= start for step in steps)
 
 
 def test_more_moves_than_allowed_end_it_and_what_is_at_home_is_kept(tmp_path: Path) -> None:

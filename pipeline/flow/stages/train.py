@@ -14,6 +14,7 @@ from pipeline.domain.stage import End, Wish
 from pipeline.domain.stall import Promise, Sign, noted, slow, stalled
 from pipeline.flow.deadlines import minded
 from pipeline.flow.history import CLEAR, learn
+from pipeline.flow.journal import load_progress
 from pipeline.flow.kit import Kit, sample_seconds
 from pipeline.flow.mirror import mirroring, record
 from pipeline.flow.stages.common import at_host, awake, machine_of, pause
@@ -39,7 +40,8 @@ async def play(job: Job, kit: Kit) -> Job:
         if not machine_of(job).training:
             machine = replace(machine_of(job), training=True)
             job = await kit.journal.save(replace(job, reached_train=True, machine=machine))
-        watch = Watch(heard_at=kit.now())
+        drawn = await load_progress(kit.store, job.id)
+        watch = Watch(heard_at=kit.now(), past=drawn.curve if drawn else ())
         async with mirroring(kit, host, watch.began) as home:
             while not (over := await _look(job, kit, host, watch)) and job.wish is not Wish.STOP:
                 job = await _told_of_resume(await record(job, kit, home), kit, watch)

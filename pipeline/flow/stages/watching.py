@@ -7,7 +7,7 @@ from datetime import datetime
 import structlog
 
 from pipeline.domain.job import Job
-from pipeline.domain.progress import Course, Progress, Speed, charted, stepped
+from pipeline.domain.progress import Course, Curve, Progress, Speed, charted, stepped, until
 from pipeline.domain.stall import History
 from pipeline.flow.kit import Kit
 from pipeline.flow.stages.common import lease_of
@@ -37,6 +37,7 @@ class Watch:
     """In memory only."""
 
     heard_at: datetime
+    past: Curve = ()  # what was drawn of the loss before we looked, maybe on another machine
     reader: Reader = field(default_factory=Reader)
     offset: int = 0
     charted: int = 0  # losses that the box's own record told, up to this step
@@ -168,10 +169,10 @@ def _recorded(job: Job, watch: Watch, look: aitoolkit.Look, now: datetime) -> No
 def _fold(job: Job, watch: Watch, readings: list[Reading], kit: Kit) -> None:
     now = kit.now()
     for reading in readings:
-        before = watch.progress or Progress(at=now, phase="loading")
+        before = watch.progress or Progress(at=now, phase="loading", curve=watch.past)
         match reading:
             case Step(done, total, loss, lr):
-                watch.progress = stepped(before, now, done, total, loss, lr)
+                watch.progress = stepped(_begun(before, watch), now, done, total, loss, lr)
                 watch.drawing = (0, 0)
                 watch.nans = 0 if loss else watch.nans
             case Phase():
@@ -191,9 +192,14 @@ def _fold(job: Job, watch: Watch, readings: list[Reading], kit: Kit) -> None:
                 watch.stopped = True
 
 
+def _begun(before: Progress, watch: Watch) -> Progress:
+    """At the first step of a run, new or gone on with: what was drawn beyond it is drawn anew."""
+    return before if before.unit == "step" else replace(before, curve=until(before.curve, watch.resumed))
+
+
 def _phase(before: Progress, now: datetime, phase: Phase) -> Progress:
     """A phase beside the steps (saving, sampling) keeps the step count; before them it has its own."""
     if before.unit == "step" and phase.name in {"saving", "sampling"}:
         return replace(before, at=now, phase=phase.name)
     unit = "picture" if phase.total and phase.name != "quantizing" else ""
-    return Progress(at=now, phase=phase.name, done=phase.done, total=phase.total, unit=unit)
+    return Progress(at=now, phase=phase.name, done=phase.done, total=phase.total, unit=unit, curve=before.curve)
