@@ -129,5 +129,7 @@ async def _guarded(name: str, body: Callable[[], Awaitable[object]]) -> None:
         log.warning("sweep-blind", sweep=name, code=fault.code)
     except TimeoutError:
         log.warning("sweep-too-long", sweep=name)
+    except asyncio.CancelledError:
+        log.debug("sweep-stopped", sweep=name)  # the bells end; let out, APScheduler would log it as a crash
     except Exception:  # one bad sweep must not silence the bells
         log.exception("sweep-bug", sweep=name)
