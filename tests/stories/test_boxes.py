@@ -16,8 +16,9 @@ from pipeline.ports import Answer, RemoteFile
 from pipeline.trainers import fetching
 from pipeline.trainers.bases import Base
 from pipeline.trainers.box import Command
+from tests.support.box import Box, Rented
 from tests.support.jobs import a_world, lived
-from tests.support.world import Box, Rented, World
+from tests.support.world import World
 
 
 def left_for(job: Job) -> list[str]:

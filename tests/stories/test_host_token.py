@@ -10,8 +10,9 @@ from pipeline.domain.job import Job
 from pipeline.domain.stage import End
 from pipeline.ports import Answer, House
 from pipeline.trainers.box import Command
+from tests.support.box import Box
 from tests.support.jobs import lived
-from tests.support.world import HOUSE, Box, World
+from tests.support.world import HOUSE, World
 
 TOKEN = "hf_only_reads_gated"
 TRUSTING = replace(HOUSE, host_token=TOKEN, hub="http://127.0.0.1:9")

@@ -15,13 +15,12 @@ from pipeline.domain.job import Job
 from pipeline.domain.stage import Stage
 from pipeline.flow.journal import load_job
 from tests.stories.test_market_faults import reaped
-from tests.support.dying import DyingStore
+from tests.support.dying import DyingStore, ProcessDied
 from tests.support.jobs import ID, PURSE, a_job, accounts_sum, submitted
 from tests.support.lying import LyingWorld, Plot
 from tests.support.store import MemoryStore
 from tests.support.training import Run
 from tests.support.virtual import run
-from tests.support.world import ProcessDied
 
 WRITES = 70  # of a job that moves once; a later death is none
 FEW, MANY = 30, 4000

@@ -24,11 +24,11 @@ from pipeline.flow.records import job_doc
 from pipeline.flow.spool import Spool
 from tests.stories.test_intake import desk
 from tests.stories.test_retention import retention
-from tests.support.dying import DyingStore
+from tests.support.dying import DyingStore, ProcessDied
 from tests.support.jobs import ANN, ID, PURSE, a_job, a_world, accounts_sum, lived
 from tests.support.store import MemoryStore
 from tests.support.virtual import run
-from tests.support.world import ProcessDied, World
+from tests.support.world import World
 
 HERE = Address("terminal", "me")
 WORTH = Points(700)

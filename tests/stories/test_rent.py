@@ -26,12 +26,13 @@ from pipeline.flow.shuns import Shuns
 from pipeline.flow.stages.rent import LOST
 from pipeline.ports import RentOrder, Sight
 from tests.stories.test_sweeps import sweeps
+from tests.support.box import Rented
 from tests.support.dying import DyingStore
 from tests.support.jobs import ANN, ID, PURSE, a_job, accounts_sum, lived, submitted, survived
 from tests.support.store import MemoryStore
 from tests.support.training import Run
 from tests.support.virtual import EPOCH, run
-from tests.support.world import Rented, World, offer
+from tests.support.world import World, offer
 
 SIMPLE = Recipe(trigger="mytrigger", steps=30)
 

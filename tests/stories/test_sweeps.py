@@ -23,9 +23,10 @@ from pipeline.flow.spool import Spool
 from pipeline.flow.sweeps import Sweeps
 from pipeline.ports import Pace, Sight
 from tests.stories.test_intake import Bell
+from tests.support.box import Rented
 from tests.support.jobs import ANN, ID, a_job, a_world
 from tests.support.virtual import run
-from tests.support.world import HOUSE, Rented, World, offer
+from tests.support.world import HOUSE, World, offer
 
 NEED = need_of(Recipe(trigger="mytrigger"), 1_000_000, 12, HOUSE)
 

@@ -12,8 +12,9 @@ from pipeline.domain.stage import Wish
 from pipeline.flow.journal import load_job
 from pipeline.flow.kit import need_of
 from pipeline.flow.records import job_doc
+from tests.support.dying import ProcessDied
 from tests.support.virtual import EPOCH, run
-from tests.support.world import HOUSE, ProcessDied, World, manifest, offer
+from tests.support.world import HOUSE, World, manifest, offer
 
 ANN = AccountId("ann")
 ID = JobId("k3v9q0000000")

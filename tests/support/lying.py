@@ -15,7 +15,8 @@ from pipeline.domain.money import MicroUsd
 from pipeline.domain.quote import Need, Offer
 from pipeline.ports import Answer, RentOrder, Sight, Status
 from pipeline.trainers.box import Command
-from tests.support.world import Box, Rented, World
+from tests.support.box import Box, Rented
+from tests.support.world import World
 
 HOUR = timedelta(hours=1)
 AWAY = timedelta(minutes=2)  # until what comes back by itself is back

@@ -6,10 +6,9 @@ The world outlives a process that dies in it: only the store's writes and what h
 import asyncio
 import hashlib
 import random
-import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -25,33 +24,14 @@ from pipeline.flow.kit import Kit
 from pipeline.flow.ledger import Ledger
 from pipeline.flow.spool import Spool
 from pipeline.flow.story import tell
-from pipeline.ports import (
-    Answer,
-    Demand,
-    House,
-    Pace,
-    Proof,
-    Receipt,
-    Release,
-    RemoteFile,
-    RentOrder,
-    Sight,
-    Status,
-    Store,
-)
-from pipeline.trainers import lease, saves
+from pipeline.ports import Demand, House, Pace, Proof, Receipt, Release, RemoteFile, RentOrder, Sight, Status, Store
 from pipeline.trainers.bases import Base
-from pipeline.trainers.box import Command
+from tests.support.box import ZERO, Box, Rented
 from tests.support.store import MemoryStore
 from tests.support.training import Run
 from tests.support.virtual import VirtualClock
 
 HOUSE = House(label_prefix="ts-test", image="ostris/aitoolkit:0.12.26", image_gb=20, toolkit="/app/ai-toolkit")
-ZERO = Sha256("0" * 64)
-
-
-class ProcessDied(BaseException):
-    """The test pulled the plug."""
 
 
 def offer(number: int, price: float = 0.3) -> Offer:
@@ -74,30 +54,13 @@ def manifest(count: int = 12) -> Manifest:
 
 
 @dataclass
-class Rented:
-    """One rental: alive until destroyed, billing all the while."""
-
-    instance: InstanceId
-    machine: MachineId
-    label: Label
-    since: datetime
-    destroyed: datetime | None = None
-    run: Run | None = None
-    started: float | None = None  # loop time at which the trainer started
-    fetching: float | None = None
-    files: set[str] = field(default_factory=set)
-    staged: dict[str, str] = field(default_factory=dict)  # what was sent to be laid down, by name
-    out: dict[str, str] = field(default_factory=dict)  # the trainer's folder as it found it, the oldest first
-
-
-@dataclass
 class World:
     root: Path
     runs: Sequence[Run] = (Run(),)  # the n-th machine trains like the n-th of these, the last one for all further
     offers_now: list[Offer] = field(default_factory=lambda: [offer(n, 0.3 + n / 100) for n in range(1, 20)])
     boot_seconds: float = 90.0
     fetch_seconds: float = 120.0
-    box: "type[Box]" = field(default_factory=lambda: Box)
+    box: type[Box] = Box
     box_key: str = "only-for-this-box"  # what a box proves itself with; another one in the mouth of a middle man
     tflops: float = 160.0  # 0: torch sees no GPU
     dead_boots: int = 0  # so many first machines never answer
@@ -234,7 +197,7 @@ class World:
     public_key = "ssh-ed25519 AAAA test"
 
     @asynccontextmanager
-    async def open(self, machine: Machine) -> AsyncIterator["Box"]:
+    async def open(self, machine: Machine) -> AsyncIterator[Box]:
         rented = next((one for one in self.alive if one.instance == machine.instance), None)
         if rented is None or not self._up(rented):
             raise HostSilent("ssh-unreachable")
@@ -329,138 +292,3 @@ class Publishing:
 
 def _digest(path: Path) -> Sha256:
     return Sha256(hashlib.sha256(path.read_bytes()).hexdigest())
-
-
-@dataclass
-class Box:
-    """One machine, logged in. Answers commands by their name."""
-
-    world: World
-    rented: Rented
-    host_key: str = "ssh-ed25519 AAAA box"
-
-    def there(self, *, counted: bool = True) -> None:
-        """Raise HostSilent when the machine is gone, ProcessDied when the test wants it here."""
-        run = self.rented.run
-        trains = self.rented.started is not None and run is not None
-        if self.rented.destroyed is not None or (trains and run is not None and run.gone(self._elapsed())):
-            raise HostSilent("ssh-unreachable")
-        if trains and counted:
-            self.world.calls += 1
-            if self.world.calls == self.world.dies_at_call:
-                raise ProcessDied
-
-    async def run(self, command: Command) -> Answer:
-        self.there()
-        answers: dict[str, Callable[[Command], bytes]] = {
-            "look": self._look, "prove": self._prove, "exercise": self._exercise,
-            "fetch": self._fetch, "fetched": self._fetched, "start": self._start,
-            "save-now": self._save, "interrupt": self._interrupt, "again": self._again,
-            "whole": self._whole, "made": self._made, "lay": self._lay, "last-words": self._last_words,
-        }  # fmt: skip
-        reply = answers.get(command.name)
-        return Answer(0, reply(command) if reply else b"")
-
-    async def ask(self, program: Command, *question: int) -> bytes:
-        self.there(counted=False)
-        assert program.name == "poll"
-        return self._run.poll(_job(program), question[0], self._elapsed(), question[1])
-
-    async def put(self, local: Path, remote: str) -> None:
-        assert local.exists()
-        self.there()
-        self.rented.files.add(remote)
-        if f"/{saves.STAGED}/" in remote:
-            self.rented.staged[Path(remote).name] = local.read_text()
-
-    async def get(self, remote: str, local: Path, *, cap: int) -> Sha256:
-        self.there()
-        local.parent.mkdir(parents=True, exist_ok=True)
-        if remote.endswith(saves.OPTIMIZER):
-            local.write_text(f"state at {self._elapsed():.0f}")
-        else:
-            local.write_text("picture" if "/samples/" in remote else self._run.weights(self._run.step_of(remote)))
-        await asyncio.sleep(self.world.get_seconds)
-        self.there()
-        return ZERO
-
-    async def list(self, remote: str, *, most: int = 500) -> list[tuple[str, int]]:
-        self.there()
-        assert remote.endswith("/samples")
-        return [(f"1__{n}.jpg", 10) for n in range(4)]
-
-    @property
-    def _run(self) -> Run:
-        assert self.rented.run is not None
-        return self.rented.run
-
-    def _elapsed(self) -> float:
-        return asyncio.get_running_loop().time() - (self.rented.started or 0.0)
-
-    def _look(self, command: Command) -> bytes:
-        return b"home=/home/box\ngpu=NVIDIA GeForce RTX 4090, 24564, 580.65.06\ndisk_kb=200000000\ntoolkit=yes\n"
-
-    def _fetch(self, command: Command) -> bytes:
-        self.rented.fetching = self.rented.fetching or asyncio.get_running_loop().time()
-        return b""
-
-    def _prove(self, command: Command) -> bytes:
-        nonce = command.script.rsplit(" ", 1)[1]
-        return f"proof={lease.answer(nonce, self.host_key, self.world.box_key)}\n".encode()
-
-    def _exercise(self, command: Command) -> bytes:
-        return f"cuda={int(self.world.tflops > 0)}\ngflops={round(self.world.tflops * 1000)}\n".encode()
-
-    def _fetched(self, command: Command) -> bytes:
-        if self.rented.fetching is None:
-            return b""
-        took = asyncio.get_running_loop().time() - self.rented.fetching
-        done = min(1.0, took / self.world.fetch_seconds)
-        whole = "whole1=1\nrc=0\n" if done == 1.0 else ""
-        return f"f1={round(done * 10**9)}\nf2=500\nalive=1\n{whole}".encode()
-
-    def _start(self, command: Command) -> bytes:
-        """The trainer goes on from the newest file of its folder whose name begins with the job's (facts 2)."""
-        if self.rented.started is None:
-            self.rented.started = asyncio.get_running_loop().time()
-            job = _job(command)
-            found = [content for name, content in self.rented.out.items() if name.startswith(job)]
-            if found and not self._run.forgets:
-                start = int(found[-1].rsplit(" ", 1)[1])
-                self.rented.run = replace(self._run, start=start, state=saves.OPTIMIZER in self.rented.out)
-        return b"started=1\n"
-
-    def _again(self, command: Command) -> bytes:
-        self.rented.run, self.rented.started = self._run.again(self._elapsed()), None
-        return b""
-
-    def _save(self, command: Command) -> bytes:
-        self.rented.run = replace(self._run, asked=(*self._run.asked, self._elapsed()))
-        return b""
-
-    def _interrupt(self, command: Command) -> bytes:
-        if not self._run.deaf:
-            self.rented.run = replace(self._run, stopped_at=self._run.stopped_at or self._elapsed())
-        return b""
-
-    def _whole(self, command: Command) -> bytes:
-        return self._run.whole(_job(command), self._elapsed())
-
-    def _made(self, command: Command) -> bytes:
-        return "".join(f"{name}\n" for name, _, _ in self._run.made(_job(command), self._elapsed())).encode()
-
-    def _lay(self, command: Command) -> bytes:
-        """Carry the script's few words out: exactly what it names lies in the folder afterwards."""
-        target = re.search(r"mv out/\S+ out/\w+/(\w+_(\d{9})\.safetensors)", command.script)
-        assert target is not None
-        self.rented.out = {target[1]: self.rented.staged["weights.safetensors"]}
-        if f"cp {saves.STAGED}/{saves.OPTIMIZER}" in command.script:
-            self.rented.out[saves.OPTIMIZER] = self.rented.staged[saves.OPTIMIZER]
-        return f"laid={int(target[2])}\n".encode()
-
-    def _last_words(self, command: Command) -> bytes:
-        return self._run.last_words(_job(command), self._elapsed())
-
-
-def _job(command: Command) -> str:
-    return re.split(r"[ \n]", command.script.split("ts/", 1)[1][:200], maxsplit=1)[0]

@@ -10,9 +10,8 @@ from pipeline.flow.accounts import Accounts
 from pipeline.flow.ledger import Ledger
 from pipeline.ports import Store
 from tests.support import virtual
-from tests.support.dying import DyingStore
+from tests.support.dying import DyingStore, ProcessDied
 from tests.support.store import MemoryStore
-from tests.support.world import ProcessDied
 
 ANN, BOB = Identity("telegram:7"), Identity("discord:7")
 

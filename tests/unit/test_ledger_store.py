@@ -14,9 +14,8 @@ from pipeline.domain.money import Points
 from pipeline.flow.ledger import Ledger
 from pipeline.ports import Store
 from tests.support import virtual
-from tests.support.dying import DyingStore
+from tests.support.dying import DyingStore, ProcessDied
 from tests.support.store import MemoryStore
-from tests.support.world import ProcessDied
 
 ANN = AccountId("ann")
 
