@@ -1,18 +1,16 @@
 """How fast the trainer's log is read: real captures, and a stranger's text made to be slow."""
 
-from pathlib import Path
-
 from pipeline.trainers.log import Reader
 from tests.bench.row import Row, median_seconds
+from tests.support.captures import CAPTURES
 
-DATA = Path(__file__).parents[1] / "data" / "aitoolkit"
 MEGABYTES = 10
 POLL = 256 * 1024  # as read in life
 
 
 def reader() -> list[Row]:
     """Megabytes a second on the captures, and on the worst text we know: bars that almost are one."""
-    captures = b"".join(file.read_bytes() for file in sorted(DATA.glob("*.raw")))
+    captures = b"".join(file.read_bytes() for file in sorted(CAPTURES.glob("*.raw")))
     real, hostile = _sized(captures), _sized(b"\r 99%|" + b"| " * 180 + b"1/2 [00:00<00:00,  1.0it/s, lr: 1 loss: 1")
     rows = []
     for name, log in (("log reader, captures", real), ("log reader, hostile", hostile)):

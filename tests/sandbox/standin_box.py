@@ -15,9 +15,9 @@ import numpy as np
 from PIL import Image
 
 import pipeline.sandbox.toolkit
+from tests.support.captures import CAPTURES
 
 TOOLKIT: Final = Path(pipeline.sandbox.toolkit.__file__).parent
-CAPTURES: Final = Path(__file__).parent.parent / "data" / "aitoolkit"
 JOB_TABLE: Final = """
 PRAGMA journal_mode=WAL;
 CREATE TABLE Job (id TEXT PRIMARY KEY, status TEXT, info TEXT, step INTEGER, speed_string TEXT,

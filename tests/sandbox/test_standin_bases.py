@@ -28,7 +28,7 @@ from pipeline.trainers.log import Phase, Saved
 from pipeline.trainers.verdict import judge
 from tests.sandbox.market_scene import wall
 from tests.sandbox.standin_box import TOOLKIT
-from tests.sandbox.test_standin_readings import read
+from tests.support.captures import read
 from tests.unit.test_log_bases import NETWORK, PRINTED, phases
 
 pytestmark = pytest.mark.torture  # a minute of six trainers; the rows themselves: tests/unit/test_bases.py
@@ -119,7 +119,7 @@ def test_what_the_hub_lists_of_a_base_trains_it_and_the_weights_load(tmp_path: P
         return said, await ChildWorkshop(tmp_path).prove(weights, wanted, tmp_path / "proved.safetensors")
 
     said, proof = asyncio.run(life())
-    readings = read(said)
+    readings = read(said.encode())
     assert judge(readings, 0).verdict == "success"
     assert Saved(f"{JOB}.safetensors") in readings
     assert told(said) == told(PRINTED[row.id] + NETWORK), "the real one's words, in its order"
@@ -147,5 +147,5 @@ def test_a_base_that_nothing_is_quantized_of_dies_while_it_is_loaded_where_memor
 
     asyncio.run(life())
     said, code = trained(BASES["sdxl"], tmp_path / "home", "rc-137")
-    assert (code, judge(read(said), code).cause) == (-signal.SIGKILL, "host_ram")
-    assert [reading for reading in read(said) if isinstance(reading, Phase)] == [Phase("loading")]
+    assert (code, judge(read(said.encode()), code).cause) == (-signal.SIGKILL, "host_ram")
+    assert [reading for reading in read(said.encode()) if isinstance(reading, Phase)] == [Phase("loading")]

@@ -15,7 +15,7 @@ from pipeline.sandbox.toolkit.standin.optimizer import CAPTURED
 from pipeline.trainers.log import Phase
 from pipeline.trainers.verdict import Verdict, judge
 from tests.sandbox.standin_box import Box, training_bars, until
-from tests.sandbox.test_standin_readings import read
+from tests.support.captures import read
 
 pytestmark = pytest.mark.torture  # tests/sandbox/test_standin_readings.py has the commonest
 
@@ -31,7 +31,7 @@ def box(tmp_path: Path) -> Box:
 
 def run(box: Box, mode: str, **train: object) -> Verdict:
     code = box.run(str(box.config(train={**TRAIN, **train}, save=SAVE, sample=SAMPLE)), mode=mode)
-    return judge(read(box.said()), code)
+    return judge(read(box.said().encode()), code)
 
 
 def test_every_mode_is_a_fault_that_a_rental_can_draw() -> None:
@@ -108,7 +108,7 @@ def test_a_stall_is_silence_in_its_phase_until_somebody_ends_it(box: Box, mode: 
     program = box.start(str(box.config(train={**TRAIN, "steps": 12}, save=SAVE, sample=SAMPLE)), mode=mode)
     try:
         until(lambda: _asleep(program))
-        assert judge(read(box.said())).phase == phase
+        assert judge(read(box.said().encode())).phase == phase
         program.send_signal(signal.SIGINT)
         assert program.wait(timeout=20) == 0
     finally:
@@ -131,7 +131,7 @@ def test_an_old_toolkits_bar_lags_and_an_interrupt_ends_it_by_signal_with_a_trac
     bars = [int(bar["n"]) for bar in training_bars(box.said(), "j1")]
     assert bars[:5] == [0, 0, 0, 0, 1], "two redraws a step, one behind"
     assert "KeyboardInterrupt" in box.said()
-    assert judge(read(box.said()), -2).verdict == "stopped"
+    assert judge(read(box.said().encode()), -2).verdict == "stopped"
 
 
 def test_slow_steps_are_slow_and_half_way_is_told_to_who_waits_for_it(box: Box) -> None:
@@ -155,7 +155,9 @@ def test_newer_archs_count_the_blocks_they_quantize(tmp_path: Path) -> None:
     box = Box(tmp_path, "zimage")
     config = box.config(train=TRAIN, sample=SAMPLE, save=SAVE, model={"arch": "zimage", "low_vram": True})
     assert box.run(str(config)) == 0
-    counted = [reading for reading in read(box.said()) if isinstance(reading, Phase) and reading.name == "quantizing"]
+    counted = [
+        reading for reading in read(box.said().encode()) if isinstance(reading, Phase) and reading.name == "quantizing"
+    ]
     assert (30, 30) in [(reading.done, reading.total) for reading in counted]
     assert "Moving transformer to CPU" in box.said()
     keys = load_file(box.job / "j1.safetensors")

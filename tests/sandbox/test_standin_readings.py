@@ -12,14 +12,10 @@ from typing import Any, Final
 
 import pytest
 
-from pipeline.trainers.log import Began, Phase, Reader, Reading, Resumed, Saved, Step, Trouble
+from pipeline.trainers.log import Began, Phase, Reading, Resumed, Saved, Step, Trouble
 from pipeline.trainers.verdict import judge
-from tests.sandbox.standin_box import CAPTURES, Box, captured, captured_process, lay_base, until
-
-
-def read(log: str) -> list[Reading]:
-    reader, found = Reader().feed(log.encode())
-    return found + reader.finish()
+from tests.sandbox.standin_box import Box, captured, captured_process, lay_base, until
+from tests.support.captures import CAPTURES, read
 
 
 def kinds(readings: Sequence[Reading], job: str) -> list[str]:
@@ -191,7 +187,7 @@ def test_a_run_is_read_like_the_real_one_it_stands_in_for(tmp_path: Path, case: 
     box = Box(tmp_path)
     code = case.run(box)
     real = captured(case.capture)
-    ours, theirs = read(box.said()), read(real)
+    ours, theirs = read(box.said().encode()), read(real.encode())
     seen, meant = kinds(ours, "j1"), kinds(theirs, job_of(theirs))
     assert (folded(seen) == folded(meant)) if case.act else (seen == meant)
     said, truth = judge(ours, code), judge(theirs, code)

@@ -12,8 +12,7 @@ from bot.cli.explain import CHUNK, readings
 from notifier.words import Words
 from pipeline.trainers.log import PHASES, RANK, Step
 from pipeline.trainers.verdict import judge
-
-CAPTURES = Path(__file__).parents[1] / "data" / "aitoolkit"
+from tests.support.captures import CAPTURES
 
 
 def explained(name: str, *options: str) -> tuple[int, str]:

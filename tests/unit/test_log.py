@@ -2,7 +2,6 @@
 
 import re
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,8 +13,6 @@ from pipeline.trainers.log import (
     Began,
     OptimizerSaved,
     Phase,
-    Reader,
-    Reading,
     Resumed,
     Saved,
     Step,
@@ -23,16 +20,7 @@ from pipeline.trainers.log import (
     Trouble,
     shown,
 )
-
-CAPTURES = Path(__file__).parents[1] / "data" / "aitoolkit"
-
-
-def read(log: bytes, size: int = 1 << 20) -> list[Reading]:
-    reader, found = Reader(), list[Reading]()
-    for start in range(0, len(log), size):
-        reader, readings = reader.feed(log[start : start + size])
-        found += readings
-    return found + reader.finish()
+from tests.support.captures import CAPTURES, read
 
 
 def capture(name: str) -> bytes:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import cycle, islice, pairwise
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -15,9 +14,9 @@ from hypothesis import strategies as st
 
 from pipeline.domain.progress import CURVE_POINTS, Course, Progress, Speed, charted, stepped
 from pipeline.trainers.log import Phase, Reader, Saved, Step
+from tests.support.captures import CAPTURES
 from tests.support.virtual import EPOCH
 
-CAPTURES: Final = Path(__file__).parents[1] / "data" / "aitoolkit"
 LOOK: Final = 5.0  # seconds between two looks
 COURSE: Final = Course(save_every=250, save_seconds=2.0, samples=4, sample_seconds=20.0)
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -15,7 +14,6 @@ from pipeline.trainers.log import (
     Began,
     OptimizerSaved,
     Phase,
-    Reader,
     Reading,
     Resumed,
     Saved,
@@ -24,8 +22,7 @@ from pipeline.trainers.log import (
     Trouble,
 )  # fmt: skip
 from pipeline.trainers.verdict import MOST_CHECKPOINTS, Verdict, judge, worse
-
-CAPTURES: Final = Path(__file__).parents[1] / "data" / "aitoolkit"
+from tests.support.captures import CAPTURES, read
 
 # What INDEX.md and the raw files say became of each run. 23a-c ran in the harness, which kept no .rc of theirs.
 RUNS: Final = {
@@ -86,11 +83,6 @@ RUNS: Final = {
     "45-resume-hostile-optimizer": ("success", "", 34, 34, "training", 1),
 }
 CODES: Final = {"23a-db-stop-flag": 1, "23b-db-sigint": 0, "23c-db-completed": 0}  # facts/aitoolkit.md 7
-
-
-def read(log: bytes) -> list[Reading]:
-    reader, found = Reader().feed(log)
-    return found + reader.finish()
 
 
 def code_of(name: str) -> int:
