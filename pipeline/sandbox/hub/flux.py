@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from pipeline.sandbox.hub.laying import SCALE, Stock, Weights, pieces, pipeline
+from pipeline.sandbox.hub.laying import SCALE, Stock, Weights, card, pieces, pipeline
 from pipeline.sandbox.hub.laying import lay as _lay
 from pipeline.sandbox.hub.repos import Repo, Shelf
 
@@ -47,8 +47,7 @@ DEV: Final = Stock(
     title="FLUX.1 [dev]",
     gated=True,
     weights=_weights("flux1-dev.safetensors"),
-    texts=_TEXTS
-    | {"README.md": "---\nlicense: other\nlicense_name: flux-1-dev-non-commercial-license\n---\n\nA stand-in.\n"},
+    texts=_TEXTS | card("other", "flux-1-dev-non-commercial-license"),
     noise={"tokenizer_2/spiece.model": 792, "dev_grid.jpg": 1190},
 )
 SCHNELL: Final = Stock(
@@ -57,7 +56,7 @@ SCHNELL: Final = Stock(
     title="FLUX.1 [schnell]",
     gated=True,
     weights=_weights("flux1-schnell.safetensors"),
-    texts=_TEXTS | {"README.md": "---\nlicense: apache-2.0\n---\n\nA stand-in.\n"},
+    texts=_TEXTS | card("apache-2.0"),
     noise={"tokenizer_2/spiece.model": 792, "schnell_grid.jpg": 1190},
 )
 ADAPTER: Final = Stock(
@@ -65,7 +64,7 @@ ADAPTER: Final = Stock(
     key="66be1d3a20a8c4c0ee2a9f01",
     title="the adapter",
     weights=(Weights("pytorch_lora_weights.safetensors", 344_000_000, 988),),
-    texts={"README.md": "---\nlicense: apache-2.0\n---\n\nA stand-in.\n"},
+    texts=card("apache-2.0"),
 )
 
 

@@ -39,6 +39,12 @@ class Stock:
     noise: Mapping[str, int] = field(default_factory=dict)
 
 
+def card(licence: str, name: str = "") -> dict[str, str]:
+    """The repo's README.md, by its path."""
+    named = f"license_name: {name}\n" if name else ""
+    return {"README.md": f"---\nlicense: {licence}\n{named}---\n\nA stand-in.\n"}
+
+
 def pieces(folder: str, name: str, sizes: tuple[float, ...], tensors: int) -> tuple[Weights, ...]:
     """A model in numbered pieces of `sizes` GB, with its index."""
     index = f"{folder}{name}.safetensors.index.json"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pipeline.sandbox.hub.flux import ADAPTER, DEV, SCHNELL
-from pipeline.sandbox.hub.laying import Stock, Weights, pieces, pipeline
+from pipeline.sandbox.hub.laying import Stock, Weights, card, pieces, pipeline
 
 WHOLE: Final = "diffusion_pytorch_model"
 QWEN_TEXTS: Final[dict[str, Any]] = {
@@ -26,7 +26,7 @@ KLEIN: Final = (
             Weights("flux-2-klein-base-4b.safetensors", 7_751_109_744, 249),
             Weights(f"transformer/{WHOLE}.safetensors", 7_751_109_744, 249),  # the same again
         ),
-        texts={"README.md": "---\nlicense: apache-2.0\n---\n\nA stand-in.\n", "transformer/config.json": {}},
+        texts={**card("apache-2.0"), "transformer/config.json": {}},
     ),
     Stock(
         id="ai-toolkit/flux2_vae",
@@ -45,7 +45,7 @@ KLEIN: Final = (
             "generation_config.json": {"do_sample": True},
             "tokenizer_config.json": {"tokenizer_class": "Qwen2Tokenizer"},
             "tokenizer.json": {"version": "1.0", "model": {"type": "BPE"}},
-            "README.md": "---\nlicense: apache-2.0\n---\n\nA stand-in.\n",
+            **card("apache-2.0"),
         },
     ),
 )
@@ -70,7 +70,7 @@ QWEN: Final = Stock(
             },
         ),
         **_below("tokenizer", QWEN_TEXTS),
-        "README.md": "---\nlicense: apache-2.0\n---\n\nA stand-in.\n",
+        **card("apache-2.0"),
     },
 )
 ZIMAGE: Final = (
@@ -95,7 +95,7 @@ ZIMAGE: Final = (
                 },
             ),
             **_below("tokenizer", QWEN_TEXTS),
-            "README.md": "---\nlicense: apache-2.0\n---\n\nA stand-in.\n",
+            **card("apache-2.0"),
         },
         noise={"assets/showcase.jpg": 900},
     ),
@@ -140,7 +140,7 @@ SDXL: Final = Stock(
         **_below("tokenizer", QWEN_TEXTS),
         **_below("tokenizer_2", QWEN_TEXTS),
         "unet/openvino_model.xml": "<net/>\n",
-        "README.md": "---\nlicense: openrail++\n---\n\nA stand-in.\n",
+        **card("openrail++"),
     },
     noise={"unet/model.onnx": 730, "vae_encoder/model.onnx": 900},
 )
