@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from pipeline.adapters.providers.vast.fields import MOST_USD, Row, address, identity, number, price, said_address, word
+from pipeline.adapters.providers.vast.fields import Row, address, identity, number, price, said_address, word
 from pipeline.domain.ids import MachineId, OfferId
-from pipeline.domain.money import MICRO, MicroUsd, micro
+from pipeline.domain.money import MICRO, MicroUsd
 from pipeline.domain.quote import HOURS_PER_MONTH, Need, Offer
 
 OFFERS: Final = 64  # the market sends no more, whatever is asked for
@@ -55,21 +55,14 @@ def read_offers(rows: Iterable[object], need: Need, *, local: bool) -> list[Offe
 
 
 def read_offer(row: Row, need: Need, *, local: bool) -> Offer | None:
-    """One offer, or None when it has no id, no machine, no price, or an address that points inward.
-
-    The GPU's rate is the dearer of `dph_base` and what `dph_total` leaves without our disk, so that neither can be
-    understated alone.
-    """
+    """One offer, or None when it has no id, no machine, no price, or an address that points inward."""
     ask, machine = identity(row, "id", "ask_contract_id"), identity(row, "machine_id")
-    base, total = number(row, "dph_base", most=MOST_USD), number(row, "dph_total", most=MOST_USD)
-    if ask is None or machine is None or (base is None and total is None):
+    if ask is None or machine is None:
         return None
     if said_address(row) and address(row, local=local) is None:
         return None
-    storage = price(row, "storage_cost")
-    disk = round(need.disk_gb * storage / HOURS_PER_MONTH)
-    gpu_rate = MicroUsd(max(micro(base or 0.0), micro(total or 0.0) - disk))
-    if gpu_rate <= 0:
+    rate = gpu_rate(row, need.disk_gb)
+    if rate <= 0:
         return None
     return Offer(
         id=OfferId(ask),
@@ -80,8 +73,8 @@ def read_offer(row: Row, need: Need, *, local: bool) -> Offer | None:
         gpu_frac=number(row, "gpu_frac") or 0.0,
         vram_mb=int(number(row, "gpu_ram") or 0),
         ram_mb=int((number(row, "cpu_ram") or 0.0) * min(1.0, number(row, "gpu_frac") or 0.0)),  # theirs: the machine's
-        gpu_rate=gpu_rate,
-        storage_rate=storage,
+        gpu_rate=rate,
+        storage_rate=price(row, "storage_cost"),
         down_mbps=number(row, "inet_down") or 0.0,
         up_mbps=number(row, "inet_up") or 0.0,
         down_per_gb=price(row, "inet_down_cost"),
@@ -96,6 +89,12 @@ def read_offer(row: Row, need: Need, *, local: bool) -> Offer | None:
         seconds_left=number(row, "duration") or 0.0,
         address="" if local else address(row, local=False) or "",  # on loopback all machines have the same
     )
+
+
+def gpu_rate(row: Row, disk_gb: float) -> MicroUsd:
+    """The dearer of `dph_base` and what `dph_total` leaves without our disk: neither can be understated alone."""
+    disk = round(disk_gb * price(row, "storage_cost") / HOURS_PER_MONTH)
+    return MicroUsd(max(price(row, "dph_base"), price(row, "dph_total") - disk))
 
 
 def driver(row: Row) -> int:
