@@ -67,14 +67,20 @@ def test_14_a_direct_port_that_swallows_everything_is_gone_around_by_the_proxy(t
     reached(tmp_path, act, "port-black-hole")
 
 
-def test_14_a_port_that_refuses_is_a_silence_until_it_is_up(tmp_path: Path) -> None:
-    async def act(scene: Scene, hosts: SshHosts, machine: Machine) -> None:
-        with pytest.raises(HostSilent, match="ssh-unreachable"):
+def silent_at_first(why: str) -> Act:
+    """Nobody gets in, and the silence says why; later the machine opens."""
+
+    async def act(_: Scene, hosts: SshHosts, machine: Machine) -> None:
+        with pytest.raises(HostSilent, match=why):
             async with hosts.open(machine):
                 pass
         await opened(hosts, machine)
 
-    reached(tmp_path, act, "port-refuses", seconds=600)
+    return act
+
+
+def test_14_a_port_that_refuses_is_a_silence_until_it_is_up(tmp_path: Path) -> None:
+    reached(tmp_path, silent_at_first("ssh-unreachable"), "port-refuses", seconds=600)
 
 
 def test_14_a_proxy_that_refuses_does_not_hide_the_direct_port(tmp_path: Path) -> None:
@@ -86,13 +92,7 @@ def test_14_a_proxy_that_refuses_does_not_hide_the_direct_port(tmp_path: Path) -
 
 
 def test_15_a_key_that_is_refused_at_first_is_a_silence_that_ends(tmp_path: Path) -> None:
-    async def act(scene: Scene, hosts: SshHosts, machine: Machine) -> None:
-        with pytest.raises(HostSilent, match="ssh-refused-key"):
-            async with hosts.open(machine):
-                pass
-        await opened(hosts, machine)
-
-    reached(tmp_path, act, "login-refused", seconds=900)
+    reached(tmp_path, silent_at_first("ssh-refused-key"), "login-refused", seconds=900)
 
 
 def test_15_a_key_that_was_wiped_opens_again_once_it_is_attached_again(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -14,29 +12,16 @@ from pipeline.adapters import foreign
 from pipeline.adapters.foreign import Door, Foreign, Links, Patience
 from pipeline.adapters.http import Address
 from pipeline.domain.faults import Fault, UserFault
+from tests.support.served import Handler, served
 
 EN = Words("en", strict=True)
 CAP = 1000
 QUICK = Patience(whole=2.0, window=0.1, slowest=5_000.0, silence=0.3)
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def here(address: Address) -> bool:
     """Only for tests: what is called the internet is this machine."""
     return address == ipaddress.ip_address("127.0.0.1")
-
-
-@asynccontextmanager
-async def served(handler: Handler) -> AsyncIterator[str]:
-    app = web.Application()
-    app.router.add_get("/{path:.*}", handler)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 def links(folder: Path, patience: Patience = QUICK) -> Links:
