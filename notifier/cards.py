@@ -303,11 +303,12 @@ def _buttons(view: JobView, words: Words) -> tuple[Button, ...]:
     """Only what would still be heard: nothing in closing stages, no second stop."""
     if not view.changeable or view.wish is Wish.CANCEL:
         return ()
-    cancel = Button(words.say("button-cancel"), f"cancel:{view.job}")
-    if view.stage not in KEEPABLE or view.wish is Wish.STOP:
+    stop, keep, cancel, log = (
+        Button(words.say(f"button-{verb}"), f"{verb}:{view.job}") for verb in ("stop", "keep", "cancel", "log")
+    )
+    if view.stage not in KEEPABLE:
         return (cancel,)
-    stop = Button(words.say("button-stop"), f"stop:{view.job}")
-    if view.alert is None:
-        return (stop, cancel)
-    keep = Button(words.say("button-keep"), f"keep:{view.job}")
-    return (stop, cancel) if view.extended else (keep, stop, cancel)
+    if view.wish is Wish.STOP:
+        return (cancel, log)
+    ends = (stop, cancel, log)
+    return ends if view.alert is None or view.extended else (keep, *ends)

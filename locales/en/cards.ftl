@@ -71,6 +71,7 @@ chart-step = Step
 button-stop = Stop and keep
 button-keep = Keep going
 button-cancel = Cancel
+button-log = Log
 
 ## On the way out
 

@@ -152,7 +152,7 @@ def test_training_shows_its_figures_and_what_it_costs_against_the_ceiling() -> N
         Time left: 1 hr, 21 min
         Cost so far: 4,320 of at most 8,400 points
         GPU: RTX 4090, $0.36 an hour
-        <Stop and keep|stop:k3v9aaaaaaaa> <Cancel|cancel:k3v9aaaaaaaa>
+        <Stop and keep|stop:k3v9aaaaaaaa> <Cancel|cancel:k3v9aaaaaaaa> <Log|log:k3v9aaaaaaaa>
         """,
     )
 
@@ -229,7 +229,7 @@ def test_a_move_says_what_happened_and_that_it_costs_nothing() -> None:
 def test_a_wish_is_confirmed_and_takes_its_button_away() -> None:
     stopping = card(replace(training(), wish=Wish.STOP), stepping(11, 9), after(11))
     assert WORDS.say("wish-stop") in stopping.lines
-    assert [button.action for button in stopping.buttons] == ["cancel:k3v9aaaaaaaa"]
+    assert [button.action for button in stopping.buttons] == ["cancel:k3v9aaaaaaaa", "log:k3v9aaaaaaaa"]
     assert card(replace(training(), wish=Wish.CANCEL), None, after(11)).buttons == ()
 
 
@@ -364,13 +364,13 @@ def alerted(code: str = "deadline") -> Job:
 def test_a_job_whose_time_is_up_says_what_happens_when_and_asks() -> None:
     shown = card(alerted(), stepping(61, 1000), after(61))
     assert "In 9 min it stops and keeps what is trained so far" in " ".join(shown.lines)
-    assert [button.action for button in shown.buttons] == [f"keep:{JOB}", f"stop:{JOB}", f"cancel:{JOB}"]
+    assert [button.action for button in shown.buttons] == [f"{verb}:{JOB}" for verb in ("keep", "stop", "cancel", "log")]
     assert shown == card(alerted(), stepping(61, 1000), after(61) + timedelta(seconds=4)), "no edit a second"
 
 
 def test_who_kept_going_once_is_not_asked_again() -> None:
     shown = card(replace(alerted(), extended_at=after(40)), stepping(61, 1000), after(61))
-    assert [button.action.partition(":")[0] for button in shown.buttons] == ["stop", "cancel"]
+    assert [button.action.partition(":")[0] for button in shown.buttons] == ["stop", "cancel", "log"]
 
 
 @pytest.mark.parametrize("code", ["deadline", "rental-ends", "budget-job", "budget-day"])
