@@ -94,7 +94,7 @@ def test_a_rental_passes_through_null_and_loading_to_running_and_then_to_its_por
         assert row["label"] == "run-1"
         assert row["disk_usage"] >= 0
 
-    played(tmp_path, act, speed=150)
+    played(tmp_path, act, speed=50)
 
 
 def test_a_running_rental_is_a_machine_that_knows_the_accounts_keys_of_its_birth(tmp_path: Path) -> None:
