@@ -257,9 +257,12 @@ class Intake:
         if release.version:
             return release
         await self._payable(account, release.quote.ceiling)
-        if not await self._stored(release):
-            return await self._own(account, release.id)
-        return await self._begun(release)
+        if await self._stored(release):
+            return await self._begun(release)
+        other = await self._own(account, release.id)  # pressed at the same moment
+        if other.chosen != release.chosen:
+            raise UserFault("release-running")
+        return other
 
     @property
     def _releases(self) -> Releases:

@@ -121,7 +121,7 @@ for question in sys.stdin:
     print(base64.b64encode(look(int(numbers[0]), int((numbers + ["0"])[1]))).decode(), flush=True)
     usage = first(filled)  # for the next look: nobody waits for these programs
 """
-_ROW: Final = "SELECT status, step, speed_string, substr(info, 1, 200) FROM Job WHERE id = ? LIMIT 1"
+_ROW: Final = "SELECT status, step, speed_string, substr(info, 1, 200), save_now FROM Job WHERE id = ? LIMIT 1"
 _LOSS: Final = (
     "SELECT step, round(value_real, 6) FROM metrics WHERE key = 'loss/loss' AND step > ?"
     " AND typeof(step) = 'integer' AND typeof(value_real) = 'real' ORDER BY step LIMIT"
@@ -154,6 +154,7 @@ class Row:
     step: int  # completed; after a stop, the last saved one
     speed: str = ""
     info: str = ""
+    asked: bool = False  # for a save it has not begun yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +210,11 @@ def _told(head: bytes, key: bytes) -> list[Any]:
 
 def _row(rows: Sequence[list[Any]]) -> Row | None:
     match rows[:1]:
-        case [[str(status), int(step), speed, info]] if 0 <= step <= STEP_MOST:
-            return Row(status=line(status, 20), step=step, speed=line(str(speed), 40), info=line(str(info), 200))
+        case [[str(status), int(step), speed, info, *asked]] if 0 <= step <= STEP_MOST:
+            return Row(
+                status=line(status, 20), step=step, speed=line(str(speed), 40), info=line(str(info), 200),
+                asked=asked[:1] == [1],
+            )  # fmt: skip
         case _:
             return None
 

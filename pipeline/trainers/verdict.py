@@ -54,16 +54,10 @@ def judge(readings: Iterable[Reading], code: int | None = None, name: str = "") 
     `code`: the exit code, negative or 128 + n for signal n; None: not known, it may still run. `name`: the job's, where
     the log does not tell it.
     """
-    tale = _Tale(name)
+    tale = Tale(name)
     for reading in readings:
         tale.hear(reading)
-    outcome, step = _outcome(tale, code), tale.step
-    if outcome == "success" and tale.steps is not None:
-        step = tale.steps  # an old toolkit's bar ends one short (facts 3.3)
-    return Verdict(
-        verdict=outcome, cause=_cause(tale, code) if outcome == "failed" else "", step=step, steps=tale.steps,
-        loss=tale.loss, lr=tale.lr, phase=tale.phase, checkpoints=tuple(tale.checkpoints),
-    )  # fmt: skip
+    return tale.verdict(code)
 
 
 def worse(code: str, other: str) -> str:
@@ -72,8 +66,8 @@ def worse(code: str, other: str) -> str:
 
 
 @dataclass(slots=True)
-class _Tale:
-    """What a log has told so far."""
+class Tale:
+    """What a log has told so far: whoever watches a run hears it piece by piece, and judges as who reads it whole."""
 
     name: str
     job: str = ""
@@ -142,13 +136,34 @@ class _Tale:
         if periodic and self.step is not None:
             self.step = max(self.step, int(number))  # the bar may skip the redraw of a step that a save follows
 
+    def verdict(self, code: int | None) -> Verdict:
+        """How it went, if this is all."""
+        outcome, step = _outcome(self, code), self.step
+        if outcome == "success" and self.steps is not None:
+            step = self.steps  # an old toolkit's bar ends one short (facts 3.3)
+        return Verdict(
+            verdict=outcome, cause=self.cause(code) if outcome == "failed" else "", step=step, steps=self.steps,
+            loss=self.loss, lr=self.lr, phase=self.phase, checkpoints=tuple(self.checkpoints),
+        )  # fmt: skip
+
+    def cause(self, code: int | None) -> str:
+        """Why it failed. What was said after the headline counts before what was said earlier: that may be no end."""
+        if self.failed:
+            return self.after or ("nan" if self.nan else self.before or "trainer_failed")
+        return "nan" if self.nan else unsaid(code, self.phase, self.before)
+
+    @property
+    def lost(self) -> bool:
+        """Nothing but NaN any more: it need not come to its end."""
+        return self.nans >= NAN_STEPS
+
     @property
     def nan(self) -> bool:
         lasting = self.nans >= NAN_AT_END or (self.nans > 0 and not self.good)
         return self.most_nans >= NAN_STEPS or lasting
 
 
-def _outcome(tale: _Tale, code: int | None) -> Outcome:
+def _outcome(tale: Tale, code: int | None) -> Outcome:
     if tale.stopped or _signal(code) == SIGINT:  # before 2026-07-22 an interrupt was signal 2 and no block
         return "stopped"
     if tale.failed or tale.nan or code:
@@ -156,13 +171,6 @@ def _outcome(tale: _Tale, code: int | None) -> Outcome:
     if tale.final:
         return "success"
     return "unfinished" if code is None else "failed"
-
-
-def _cause(tale: _Tale, code: int | None) -> str:
-    """What was said after the failure's headline counts before what was said earlier: that may have been no end."""
-    if tale.failed:
-        return tale.after or ("nan" if tale.nan else tale.before or "trainer_failed")
-    return "nan" if tale.nan else unsaid(code, tale.phase, tale.before)
 
 
 def unsaid(code: int | None, phase: str, before: str) -> str:

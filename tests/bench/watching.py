@@ -18,6 +18,7 @@ from pipeline.flow.stages.watching import Watch, caught_up
 from pipeline.ports import Host
 from pipeline.trainers.box import folder
 from pipeline.trainers.lease import FOLDER as LEASE
+from pipeline.trainers.verdict import Tale
 from tests.bench.client import machine
 from tests.bench.row import Row, most, skipped
 from tests.bench.ssh import EVERY, JOB, POLL, Yard, _grow, yard
@@ -58,7 +59,7 @@ async def _watched(place: Yard) -> tuple[float, float]:
         hosts: list[Host] = [
             await opened.enter_async_context(place.hosts.open(machine(place.port, number))) for number in range(BOXES)
         ]
-        watches = [Watch(heard_at=kit.now()) for _ in hosts]
+        watches = [Watch(heard_at=kit.now(), tale=Tale("bench")) for _ in hosts]
         await _round(hosts, watches, kit)  # the pumps start
         bare = whole = 0.0
         for number in range(LOOKS):

@@ -92,6 +92,10 @@ def test_a_look_tells_row_losses_saves_and_log_in_one_answer(shell: Shell) -> No
     (shell.job / aitoolkit.LOG).write_bytes(b"\0one\r\ntwo\n")
     look = shell.ask(5, 10)
     assert look.row == Row(status="running", step=12, speed="2.31 sec/iter", info="Training")
+    shell.sql("job.db", "UPDATE Job SET save_now=1")
+    asked = shell.ask().row
+    assert asked is not None
+    assert asked.asked
     assert look.losses == ((11, round(1 / 11, 6)), (12, round(1 / 12, 6)))
     assert {save.name: save.size for save in look.saves} == {f"{JOB}_000000010.safetensors": 7, "optimizer.pt": 3}
     assert (look.log, look.size, look.alive, look.code, look.deaf) == (b"\ntwo\n", 10, False, None, 0)

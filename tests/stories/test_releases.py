@@ -163,6 +163,27 @@ def test_pressed_twice_it_is_taken_once(tmp_path: Path) -> None:
     assert run(accounts_sum(world), LATER) == (PURSE - WORTH, 0, 0)
 
 
+def test_two_steps_pressed_at_one_moment_are_one_release_and_one_refusal(tmp_path: Path) -> None:
+    world = a_world(tmp_path)
+    office, answers = desk(world), list[object]()
+
+    async def press(step: int) -> None:
+        try:
+            job = await office.take(ANN, HERE, ID, step)
+            answers.append(job.chosen.step if job.chosen else None)
+        except UserFault as fault:
+            answers.append(fault.code)
+
+    async def both() -> None:
+        async with asyncio.TaskGroup() as group:
+            for step in (10, 20):
+                group.create_task(press(step))
+
+    after(world, failed(world), both)
+    assert "release-running" in answers
+    assert {10, 20} & set(answers)
+
+
 def refusal(world: World, job: Job, step: int = 20, who: AccountId = ANN) -> str:
     """The code of the fault, and nothing was stored or held."""
 

@@ -20,14 +20,15 @@ async def play(job: Job, kit: Kit) -> Job:
     await kit.ledger.hold(job.account, hold_key(job), job.quote.ceiling, job=job.id)
     training, chosen = _named(job)
     weights, model = kit.spool.sets(training) / chosen.sha256 / WEIGHTS, kit.spool.model(job.id)
-    if not weights.is_file():
-        raise UserFault("checkpoint-gone", step=chosen.step)
     if job.slug is None:
         job = await kit.journal.save(replace(job, slug=await kit.catalogue.reserve(job.recipe.slug, job.id)))
     if not job.repo:
         job = await kit.journal.save(replace(job, repo=await kit.publisher.claim(str(job.slug))))
     await kit.note("proving")
-    await asyncio.to_thread(kit.spool.place, weights, model)
+    try:
+        await asyncio.to_thread(kit.spool.place, weights, model)
+    except FileNotFoundError:  # its days were over a moment ago
+        raise UserFault("checkpoint-gone", step=chosen.step) from None
     if await asyncio.to_thread(_digest, model) != chosen.sha256:
         raise OperatorFault("checkpoint-damaged", step=chosen.step)
     return replace(job, artifact=await _artifact(training, chosen, kit, kit.spool.relative(model)))

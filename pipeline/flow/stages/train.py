@@ -1,6 +1,6 @@
 """TRAIN: start the trainer once, then watch it to its end. It outlives our session: to replay is to look again."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -8,9 +8,9 @@ import structlog
 from pipeline.domain.checkpoint import newest
 from pipeline.domain.events import Resumed
 from pipeline.domain.faults import HostFault, OperatorFault
-from pipeline.domain.job import Ending, Job
+from pipeline.domain.job import Job
 from pipeline.domain.progress import Course, Progress
-from pipeline.domain.stage import End, Wish
+from pipeline.domain.stage import Wish
 from pipeline.domain.stall import Promise, Sign, noted, slow, stalled
 from pipeline.flow.deadlines import minded
 from pipeline.flow.history import CLEAR, learn
@@ -23,7 +23,7 @@ from pipeline.ports import Host
 from pipeline.trainers import aitoolkit
 from pipeline.trainers.bases import base
 from pipeline.trainers.log import tail
-from pipeline.trainers.verdict import NAN_STEPS, OURS
+from pipeline.trainers.verdict import OURS, Tale
 
 log = structlog.get_logger()
 EVERY = 5.0  # seconds between two looks
@@ -41,7 +41,7 @@ async def play(job: Job, kit: Kit) -> Job:
             machine = replace(machine_of(job), training=True)
             job = await kit.journal.save(replace(job, reached_train=True, machine=machine))
         drawn = await load_progress(kit.store, job.id)
-        watch = Watch(heard_at=kit.now(), past=drawn.curve if drawn else ())
+        watch = Watch(heard_at=kit.now(), tale=Tale(job.id), past=drawn.curve if drawn else ())
         async with mirroring(kit, host, watch.began) as home:
             while not (over := await _look(job, kit, host, watch)) and job.wish is not Wish.STOP:
                 job = await _told_of_resume(await record(job, kit, home), kit, watch)
@@ -78,9 +78,9 @@ async def _look(job: Job, kit: Kit, host: Host, watch: Watch) -> bool:
         await kit.journal.note(watch.progress)
     watch.vanished = watch.vanished + 1 if look.code is None and not look.alive else 0
     if look.code is not None or watch.vanished > 1:  # the exit code is written a moment after the end
-        return _verdict(job, watch, look.code)
-    if watch.nans >= NAN_STEPS:
-        raise HostFault("trainer-nan")
+        return await _verdict(job, kit, watch, look.code)
+    if watch.tale.lost:
+        raise await _of_no_use(kit)
     _lively(job, kit, watch, now)
     return False
 
@@ -115,37 +115,64 @@ def _course(job: Job, kit: Kit) -> Course:
     )  # fmt: skip
 
 
-def _verdict(job: Job, watch: Watch, code: int | None) -> bool:
-    """Exit 0 is not success, and there is no banner: success is rc 0 AND the final file AND nobody stopped it."""
-    if code == 0 and watch.final and not watch.stopped and watch.nans < NAN_STEPS:
-        return True
-    if job.wish is Wish.STOP and watch.stopped:
-        return True  # as the person wished; COLLECT finds what was kept
-    log.warning("trainer-ended", code=code, trouble=watch.trouble, tail=tail(watch.tail))
-    if watch.nans >= NAN_STEPS:
-        raise HostFault("trainer-nan")
-    cause = watch.cause(code)
-    if watch.failed and cause in OURS:
+async def _verdict(job: Job, kit: Kit, watch: Watch, code: int | None) -> bool:
+    """Judged as `trainstation explain` judges it: exit 0 is not success, and there is no banner."""
+    told = watch.tale.verdict(code)
+    if told.verdict == "success" or (told.verdict == "stopped" and job.wish is Wish.STOP):
+        return True  # of what was stopped as its person wished, COLLECT finds what was kept
+    cause = watch.tale.cause(code)
+    log.warning("trainer-ended", code=code, cause=cause, tail=tail(watch.tail))
+    if cause == "nan":
+        raise await _of_no_use(kit)
+    if watch.tale.failed and cause in OURS:
         raise OperatorFault("trainer-config", cause=cause)
     raise HostFault("trainer-failed", cause=cause, rc=-1 if code is None else code)
+
+
+async def _of_no_use(kit: Kit) -> HostFault:
+    """A run of NaN: what it saved last is not fetched any more; what came home before may be gone on from."""
+    job = kit.journal.latest
+    await kit.journal.save(replace(job, machine=replace(machine_of(job), believed=False)))
+    return HostFault("trainer-nan")
 
 
 async def _stop(job: Job, kit: Kit, host: Host, watch: Watch) -> Job:
     """Stop and keep: ask for a save, wait until the set is whole, then one SIGINT outside of any save.
 
-    Without a step there is nothing to keep: the job leaves as stopped, without a checkpoint.
+    Where no step was seen there is nothing to ask for: COLLECT keeps what there is, here or at home.
     """
     if not (watch.progress and watch.progress.unit == "step" and watch.progress.done):
-        return job.leaving(kit.now(), Ending(End.STOPPED))
-    sets, began, asked = watch.complete_sets, kit.now(), False
+        return job
+    calm, began, asked = Calm(watch.complete_sets), kit.now(), False
     await host.run(aitoolkit.save_now(job.id))
+    watch.asked = True
     while not await _look(job, kit, host, watch):
         waited = (kit.now() - began).total_seconds()
-        if not asked and (watch.complete_sets > sets or waited > kit.pace.seconds(STOP_PATIENCE)):
-            await host.run(aitoolkit.interrupt(job.id))  # where no new set came, what was saved before must do
+        late = waited > kit.pace.seconds(STOP_PATIENCE) and not watch.saving  # what was saved before must do
+        if not asked and (calm.seen(watch) or late):
+            await host.run(aitoolkit.interrupt(job.id))
             asked = True
         if waited > kit.pace.seconds(2 * STOP_PATIENCE):
             log.warning("trainer-will-not-stop", job=job.id)
             return job  # what it saved is taken as it lies, and the machine with it
         await pause(kit, 1.0)
     return job
+
+
+@dataclass(slots=True)
+class Calm:
+    """When the save that was asked for is whole and no other has begun: a SIGINT in a save leaves half a file.
+
+    The trainer takes the request back before it saves (facts/aitoolkit.md 7): what was whole by then was another save,
+    and what it says of its own comes a moment later. So two looks in a row must find it done.
+    """
+
+    sets: int
+    looks: int = 0
+
+    def seen(self, watch: Watch) -> bool:
+        if watch.asked:
+            self.sets = watch.complete_sets
+        done = not watch.asked and not watch.saving and watch.complete_sets > self.sets
+        self.looks = self.looks + 1 if done else 0
+        return self.looks > 1

@@ -23,10 +23,8 @@ from pipeline.trainers.log import (
     Resumed,
     Saved,
     Step,
-    Stopped,
-    Trouble,
 )
-from pipeline.trainers.verdict import unsaid, worse
+from pipeline.trainers.verdict import Tale
 
 log = structlog.get_logger()
 MOST_POLLS = 64  # 16 MB of log in one go
@@ -37,6 +35,7 @@ class Watch:
     """In memory only."""
 
     heard_at: datetime
+    tale: Tale  # what the log has told so far
     past: Curve = ()  # what was drawn of the loss before we looked, maybe on another machine
     reader: Reader = field(default_factory=Reader)
     offset: int = 0
@@ -45,16 +44,13 @@ class Watch:
     progress: Progress | None = None
     speed: Speed = field(default_factory=Speed)
     history: History = ()
-    trouble: str = ""
-    failed: bool = False  # the failure's headline was read
-    nans: int = 0
-    final: bool = False
-    stopped: bool = False
     vanished: int = 0  # looks in a row that found no process and no exit code
     saves: int = 0  # since the last look
     pictures: int = 0  # samples drawn since the last look
     drawing: tuple[int, int] = (0, 0)  # of the round in hand
     complete_sets: int = 0
+    saving: bool = False  # a save has begun and is not whole
+    asked: bool = False  # for a save that has not begun
     resumed: int = 0  # the step of the checkpoint it went on from
     state_kept: bool = False  # the optimizer went on as well
     tail: bytes = b""
@@ -94,18 +90,6 @@ class Watch:
         self.saves = self.pictures = 0
         left = self.speed.left(course, told.done, told.total, self.drawing)
         self.progress = replace(told, seconds_per_step=self.speed.pace, seconds_left=left)
-
-    def troubled(self, code: str) -> None:
-        if code == "nan":
-            self.nans += 1
-        elif code == "trainer_failed":
-            self.failed, self.trouble = True, code  # what was said before it was no end
-        else:
-            self.trouble = worse(self.trouble, code)
-
-    def cause(self, code: int | None) -> str:
-        """Why it ended, once it has: a code of `trainstation explain`."""
-        return self.trouble if self.failed else unsaid(code, self.progress.phase if self.progress else "", self.trouble)
 
     def drew(self, phase: Phase) -> None:
         done = self.drawing[0] if phase.done else 0
@@ -162,34 +146,31 @@ def _recorded(job: Job, watch: Watch, look: aitoolkit.Look, now: datetime) -> No
         if row is not None and row.status == "running" and told.done + 1 < row.step <= told.total:
             told = stepped(told, now, row.step, told.total, None, None)
         watch.progress = told
+    watch.asked = row is not None and row.asked
     if row is not None and row.status == "stopped" and not look.alive:
-        watch.stopped = True
+        watch.tale.stopped = True
 
 
 def _fold(job: Job, watch: Watch, readings: list[Reading], kit: Kit) -> None:
     now = kit.now()
     for reading in readings:
+        watch.tale.hear(reading)
         before = watch.progress or Progress(at=now, phase="loading", curve=watch.past)
         match reading:
-            case Step(done, total, loss, lr):
-                watch.progress = stepped(_begun(before, watch), now, done, total, loss, lr)
-                watch.drawing = (0, 0)
-                watch.nans = 0 if loss else watch.nans
+            case Step(done, _, loss, lr) if done <= job.recipe.steps:
+                watch.progress = stepped(_begun(before, watch), now, done, job.recipe.steps, loss, lr)
+                watch.drawing, watch.saving = (0, 0), False
             case Phase():
                 watch.progress = _phase(before, now, reading)
+                watch.saving = watch.saving or reading.name == "saving"
                 if watch.progress.phase == "sampling" and reading.total:
                     watch.drew(reading)
-            case Saved(name):
+            case Saved():
                 watch.saves += 1
-                watch.final = watch.final or name == f"{job.id}.safetensors"
             case OptimizerSaved():
-                watch.complete_sets += 1
-            case Trouble(code):
-                watch.troubled(code)
+                watch.complete_sets, watch.saving = watch.complete_sets + 1, False
             case Resumed() | OptimizerResumed():
                 watch.went_on(reading)
-            case Stopped():
-                watch.stopped = True
 
 
 def _begun(before: Progress, watch: Watch) -> Progress:
