@@ -13,7 +13,9 @@ from pipeline.trainers.box import Command, folder, numbers
 from pipeline.trainers.pump import LOG
 
 OPTIMIZER: Final = "optimizer.pt"
-MOST_STEP: Final = 1_000_000
+COPIES: Final = "copied"  # a folder of the job's own, beside the trainer's: there the resume rule never looks
+COPIED: Final = "weights.safetensors"  # what a copy of the weights is called, whatever the trainer called them
+GOES: Final = 5  # at a copy, half a second apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,23 +27,75 @@ class Whole:
     changed: int  # of the optimizer, ns by the box's clock: it is rewritten in place
     age: int  # seconds since then
 
+    @property
+    def mark(self) -> str:
+        """What no other set is called: whatever is half here by this name goes on with this set and no other."""
+        return f"{self.changed}-{self.name}"
+
 
 def output(job: JobId) -> str:
     """The trainer's output folder, from the login's home."""
     return f"{folder(job)}/out/{job}"
 
 
+def _asking(job: JobId) -> str:
+    """Shell: `asked` prints what the log says of saves last and when the optimizer changed, `aged` how long ago."""
+    state = f"out/{job}/{OPTIMIZER}"
+    return f"""cd {folder(job)} || exit 9
+said() {{ grep -aoE 'Saving at step [0-9]{{1,9}}|Saved checkpoint to [^ ]{{1,400}}|Saved optimizer to' {LOG}; }}
+asked() {{
+  all=$(said); printf '%s\\n' "$all" | tail -n 2
+  echo "count=$(printf '%s\\n' "$all" | wc -l)"
+  echo "changed=$(stat -c %.9Y {state} 2>/dev/null | tr -d .,)"
+}}
+aged() {{ echo "age=$(($(date +%s) - $(stat -c %Y {state} 2>/dev/null || echo 0)))"; }}"""
+
+
 def whole(job: JobId) -> Command:
     """Ask for the newest whole checkpoint: what the log says of saves last, and when the optimizer changed."""
+    return Command("whole", f"{_asking(job)}\nasked; aged")
+
+
+def copy(job: JobId) -> Command:
+    """Copy the newest whole checkpoint, on the box, to where neither a later save nor the pruning gets at it.
+
+    A copy takes its name only when nothing was said of saves meanwhile: every save says so before it touches a file
+    (facts/aitoolkit.md 3.4, 3.5). There is one copy at a time, and one that is there already is not made again. Both
+    files are copied: the optimizer is rewritten in place, and so are weights that are saved twice under one name.
+    """
     return Command(
-        "whole",
-        f"""cd {folder(job)} || exit 9
-said() {{ grep -aoE 'Saving at step [0-9]{{1,9}}|Saved checkpoint to [^ ]{{1,400}}|Saved optimizer to' {LOG}; }}
-echo "count=$(said | wc -l)"
-said | tail -n 2
-echo "changed=$(stat -c %.9Y out/{job}/{OPTIMIZER} 2>/dev/null | tr -d .,)"
-echo "age=$(($(date +%s) - $(stat -c %Y out/{job}/{OPTIMIZER} 2>/dev/null || echo 0)))" """,
+        "copy",
+        f"""umask 077; {_asking(job)}
+for go in $(seq {GOES}); do
+  was=$(asked); name=$(printf '%s' "$was" | head -n 1); name=${{name##*/}}; there="{COPIES}/${{was##*=}}-$name"
+  case "$was" in "Saved checkpoint to "*"
+Saved optimizer to
+"*)
+    test -d "$there" || {{
+      rm -rf {COPIES}; mkdir {COPIES} {COPIES}/new \\
+        && cp "out/{job}/$name" {COPIES}/new/{COPIED} && cp out/{job}/{OPTIMIZER} {COPIES}/new/{OPTIMIZER} \\
+        && test "$(asked)" = "$was" && mv {COPIES}/new "$there"
+    }} && {{ printf '%s\\n' "$was"; aged; echo copied=1; exit 0; }} ;;
+  esac
+  rm -rf {COPIES}; sleep 0.5
+done""",
+        seconds=180,
     )
+
+
+def read_copy(job: JobId, out: bytes) -> Whole | None:
+    """Understand the answer to `copy`: what lies there as a copy now. None: nothing is whole, or it was overtaken."""
+    return read_whole(job, out) if numbers(out).get("copied") == 1 else None
+
+
+def copied(job: JobId, found: Whole) -> str:
+    """The folder of a copy, from the login's home: weights (COPIED) and OPTIMIZER."""
+    return f"{folder(job)}/{COPIES}/{found.mark}"
+
+
+def drop(job: JobId) -> Command:
+    """Remove the copy."""
+    return Command("drop", f"cd {folder(job)} && rm -rf {COPIES}")
 
 
 def read_whole(job: JobId, out: bytes) -> Whole | None:
@@ -58,11 +112,14 @@ def read_whole(job: JobId, out: bytes) -> Whole | None:
 
 
 def step_of(job: JobId, name: str, last: int) -> int | None:
-    """The step of weights by their name: a number, or none for those of the `last` one. None: no name of ours."""
+    """The step of weights by their name: a number, or none for those of the `last` one.
+
+    None: no name of ours, or a step that nobody ordered.
+    """
     if name == f"{job}.safetensors":
         return last
     match = re.fullmatch(rf"{job}_(\d{{9}})\.safetensors", name)
-    return int(match[1]) if match and int(match[1]) <= MOST_STEP else None
+    return int(match[1]) if match and int(match[1]) <= last else None
 
 
 def made(job: JobId) -> Command:

@@ -139,3 +139,115 @@ def test_the_last_words_are_the_exit_code_and_the_end_of_the_log(out: Path) -> N
     code, log = saves.read_last_words(at(out.parents[3], saves.last_words(JOB)))
     assert (code, log.endswith(b"Traceback: boom\n"), len(log)) == (1, True, 61_440)
     assert str(here).endswith(folder(JOB))
+
+
+# --- a copy on the box, which nothing overtakes
+
+
+def copied(out: Path, *lines: str, path: str = "") -> saves.Whole | None:
+    """What lies there as a copy when the log says `lines`; programs of `path` come before the system's."""
+    (out.parents[1] / "run.log").write_text("\n".join(lines) + "\n")
+    env = {"PATH": f"{path}:{os.defpath}"}
+    script = saves.copy(JOB).script
+    done = subprocess.run(["sh", "-c", script], cwd=out.parents[3], check=True, capture_output=True, env=env)
+    return saves.read_copy(JOB, done.stdout)
+
+
+def in_the_copy(out: Path, found: saves.Whole | None) -> dict[str, bytes]:
+    assert found is not None
+    folder = out.parents[3] / saves.copied(JOB, found)
+    assert [each.name for each in folder.parent.iterdir()] == [found.mark], "there is one at a time"
+    return {each.name: each.read_bytes() for each in folder.iterdir()}
+
+
+def save(out: Path, step: int) -> None:
+    (out / f"{JOB}_{step:09d}.safetensors").write_bytes(b"weights %d" % step)
+    (out / "optimizer.pt").write_bytes(b"state %d" % step)
+
+
+def a_set(step: int) -> dict[str, bytes]:
+    return {saves.COPIED: b"weights %d" % step, saves.OPTIMIZER: b"state %d" % step}
+
+
+def overtaking(tmp_path: Path, out: Path, *, rounds: int) -> str:
+    """A `cp` that copies as ever; while it copies an optimizer, so many times, the trainer saves the next ten steps."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    log = out.parents[1] / "run.log"
+    (programs / "cp").write_text(f"""#!/bin/sh
+/bin/cp "$@"
+n=$(cat {tmp_path}/n 2>/dev/null || echo 1)
+case "$1" in *optimizer.pt) ;; *) exit 0 ;; esac
+test $n -le {rounds} || exit 0
+echo $((n + 1)) > {tmp_path}/n
+step=$((n * 10 + 10)); name={JOB}_$(printf %09d $step).safetensors
+printf 'Saving at step %d\\n' $step >> {log}
+printf 'weights %d' $step > {out}/$name; rm -f {out}/{JOB}_000000010.safetensors
+printf 'Saved checkpoint to /home/box/%s\\n' $name >> {log}
+printf 'state %d' $step > {out}/optimizer.pt
+printf 'Saved optimizer to /home/box/optimizer.pt\\n' >> {log}
+""")
+    (programs / "cp").chmod(0o755)
+    return str(programs)
+
+
+def test_a_copy_holds_weights_and_optimizer_of_one_save_and_lies_outside_the_trainers_folder(out: Path) -> None:
+    save(out, 10)
+    found = copied(out, *saved(10))
+    assert in_the_copy(out, found) == a_set(10)
+    assert found is not None
+    assert not saves.copied(JOB, found).startswith(saves.output(JOB))
+    save(out, 20)  # in place
+    (out / f"{JOB}_000000010.safetensors").unlink()
+    assert in_the_copy(out, found) == a_set(10)
+
+
+def test_a_copy_that_a_save_overtakes_is_made_again_of_the_later_save(tmp_path: Path, out: Path) -> None:
+    save(out, 10)
+    found = copied(out, *saved(10), path=overtaking(tmp_path, out, rounds=1))
+    assert in_the_copy(out, found) == a_set(20)
+    assert found is not None
+    assert saves.step_of(JOB, found.name, 30) == 20
+
+
+def test_a_copy_that_is_overtaken_each_time_is_none_and_leaves_nothing_behind(tmp_path: Path, out: Path) -> None:
+    save(out, 10)
+    assert copied(out, *saved(10), path=overtaking(tmp_path, out, rounds=99)) is None
+    assert not (out.parents[1] / saves.COPIES).exists()
+
+
+@pytest.mark.parametrize("told", [[], ["Saving at step 20"], [*saved(20)[:-1]]])
+def test_while_a_save_is_being_written_nothing_is_copied(out: Path, told: list[str]) -> None:
+    save(out, 20)
+    assert copied(out, *(saved(10) if told else []), *told) is None
+
+
+def test_the_same_save_has_the_same_copy_and_another_one_has_another_name(out: Path) -> None:
+    save(out, 10)
+    first = copied(out, *saved(10))
+    assert copied(out, *saved(10)) == first
+    time.sleep(0.02)  # a file's time has a grain of a tick
+    save(out, 10)  # asked for beside a periodic one: the same name twice
+    second = copied(out, *saved(10), *saved(10))
+    assert in_the_copy(out, second) == a_set(10)
+    assert first is not None
+    assert second is not None
+    assert first.mark != second.mark
+
+
+def test_a_copy_is_gone_once_it_is_at_home(out: Path) -> None:
+    save(out, 10)
+    copied(out, *saved(10))
+    at(out.parents[3], saves.drop(JOB))
+    assert [each.name for each in out.parents[1].iterdir() if each.name not in {"out", "run.log"}] == []
+    at(out.parents[3], saves.drop(JOB))
+
+
+@pytest.mark.parametrize("step", [31, 999_999, 999_999_999])
+def test_a_step_above_the_last_one_ordered_is_no_step(step: int) -> None:
+    name = f"{JOB}_{step:09d}.safetensors"
+    assert saves.step_of(JOB, name, 30) is None
+    assert saves.read_made(JOB, f"{name}\n{JOB}_000000020.safetensors\n".encode(), 30) == {
+        20: f"{JOB}_000000020.safetensors"
+    }
+    assert saves.step_of(JOB, f"{JOB}_000000030.safetensors", 30) == 30
