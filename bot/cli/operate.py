@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:  # keeps --help quick
     from bot.books import Books, Trade
+    from notifier.words import Words
     from pipeline.domain.faults import Fault
     from pipeline.settings import Settings
 
@@ -86,9 +87,15 @@ def complain(fault: "Fault") -> None:
     """A fault in an operator's words, on stderr: stdout is for the answer alone."""
     from notifier.words import Words  # noqa: PLC0415  # keeps --help quick
 
-    words = Words()
-    text = words.fault(fault) if fault.blame == "user" else words.detail(fault.code, fault.facts)
-    typer.echo(f"{fault.code}: {text}", err=True)
+    typer.echo(f"{fault.code}: {_told(fault, Words())}", err=True)
+
+
+def _told(fault: "Fault", words: "Words") -> str:
+    """A person's own fault as the chat tells it, but for those that name a command which only a chat has."""
+    if fault.blame != "user":
+        return words.detail(fault.code, fault.facts)
+    own = f"ops-fault-{fault.code}"
+    return words.say(own) if words.knows(own) else words.fault(fault)
 
 
 def say(key: str, **facts: str | float) -> None:

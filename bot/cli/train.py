@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # keeps --help quick
     from pipeline.domain.recipe import Recipe
     from pipeline.flow.intake import Intake, Offered
 
+UNFINISHED: Final = -1  # no exit code: nobody leaves with it
 Job_ = Annotated[str, typer.Argument(metavar="JOB", help="its id, as `jobs` has it")]
 
 
@@ -148,11 +149,14 @@ def watch(job: Job_, *, as_json: Json = False) -> None:
     async def seen(books: "Books") -> int:
         return await _to_its_end(books, await counter.known(books.store, job), as_json=as_json)
 
-    async def unfinished(books: "Books") -> int:
-        return int(not (await counter.known(books.store, job)).over)
+    async def looked(books: "Books") -> int:
+        return OK if (await counter.known(books.store, job)).over else UNFINISHED
 
     settings = settings_or_exit()
-    if counter.runs(settings.data_dir) or read_only(unfinished) == 0:
+    found = read_only(looked)
+    if found not in {OK, UNFINISHED}:
+        raise typer.Exit(found)  # told already, and all there is to tell
+    if found == OK or counter.runs(settings.data_dir):
         raise typer.Exit(read_only(seen))
 
     async def here(_intake: "Intake", books: "Books") -> int:

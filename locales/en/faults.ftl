@@ -11,7 +11,7 @@ moving = We are moving to another machine; you pay nothing for the one that fail
 
 ## What a person can change: the recipe
 
-fault-bad-trigger = The trigger word “{ $got }” will not do. Take 2 to 32 letters, digits, - or _, without spaces.
+fault-bad-trigger = The trigger word “{ $got }” will not do. Take 2 to 32 letters, digits or _, without spaces; a single - may stand between them.
 fault-bad-name = The name “{ $got }” will not do. Take up to 48 letters, digits, - or _, beginning with a letter or digit.
 fault-bad-resolution = Give one to four different sizes for the resolution, for example resolution=512,768,1024.
 fault-out-of-bounds = { $option } must be from { $low } to { $high }; you gave { $got }.

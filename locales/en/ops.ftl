@@ -24,6 +24,8 @@ ops-cost-total = whole job
 ops-no-runner = No bot runs on this DATA_DIR, so nobody would train it. Start one with `trainstation run`, or say --watch to train it in this process.
 ops-job-ordered = Training { $slug } is ordered: { $job }.
 ops-job-price = { $slug }: { $pictures } pictures, { $steps } steps on { $gpu }. Expected { $usd }, at most { $most }, in about { $time }.
+ops-bad-home = “{ $got }” is no home that a training could resume in. Give an absolute path of letters, digits and . _ - without { $traps }.
+ops-bad-job = “{ $got }” is no job’s id. Give 12 small letters and digits, for example { $like }.
 ops-no-jobs = There are no trainings yet.
 ops-no-log = There is no log of { $job } here: it has not trained yet, or its log was not kept.
 ops-wish-stop = { $job } stops: what is trained so far is saved and kept.
@@ -88,6 +90,12 @@ ops-returning = Giving the machine back.
 ops-returned = It is gone: read back twice.
 ops-not-gone = It would not go yet. The reaper works on it until it does.
 ops-kept = Rental { $id } runs on until { $until }. To end it earlier: trainstation reap --end { $id }
+
+## Faults whose chat sentence names a command that only a chat has
+
+ops-fault-no-such-job = There is no training of that id on this DATA_DIR: `trainstation jobs` lists what there is.
+ops-fault-quote-changed = Something has changed since that price: the pictures, the options or the market. Run the command again.
+ops-fault-quote-expired = That price is too old. Run the command again.
 
 ## Platforms
 

@@ -11,7 +11,9 @@ from pipeline.domain.faults import UserFault
 from pipeline.domain.ids import Sha256, Slug
 from pipeline.domain.money import MICRO, MicroUsd
 
-TRIGGER: Final = re.compile(r"[A-Za-z0-9_-]{2,32}")
+TRIGGER: Final = re.compile(  # threats.md 3; a `-` has letters on both sides, else it could make a `--` of a prompt
+    r"(?=.{2,32}\Z)[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*"
+)
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,47}")
 REGION: Final = re.compile(r"[A-Z]{2}")
 GPU: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .-]{1,31}")

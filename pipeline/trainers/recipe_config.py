@@ -111,22 +111,35 @@ def _sample(recipe: Recipe, base: Base, captions: Sequence[str]) -> dict[str, An
     return {
         "sampler": base.scheduler, "sample_every": recipe.samples_every or recipe.steps + 1,
         "width": 1024, "height": 1024,
-        "prompts": prompts(recipe.samples, own, recipe.preset), "neg": "", "seed": 42, "walk_seed": True,
+        "prompts": prompts(recipe.samples, own, recipe.preset, recipe.trigger),
+        "neg": "", "seed": 42, "walk_seed": True,
         "guidance_scale": base.guidance, "sample_steps": base.sample_steps,
     }  # fmt: skip
 
 
-def prompts(count: int, captions: Sequence[str], preset: Preset = Preset.SUBJECT) -> list[str]:
+def prompts(
+    count: int, captions: Sequence[str], preset: Preset = Preset.SUBJECT, trigger: str = "[trigger]"
+) -> list[str]:
     """`count` sample prompts from a person's texts, the preset's where there are fewer different ones.
 
-    A person's text is data here: `[name]`, `${X}` and `--flags` mean something to the toolkit and are taken apart.
+    A person's text is data here: `[name]`, `${X}` and `--flags` mean something to the toolkit and are taken apart;
+    `[trigger]` is meant. In a prompt the toolkit replaces it but never adds it (facts 5.3), so it is added here to
+    one that does not have `trigger` as a word.
     """
-    own = list(dict.fromkeys(harmless(caption) for caption in captions if harmless(caption)))
-    chosen = [text if "[trigger]" in text else f"[trigger] {text}" for text in own[:count]]
+    own = [text for text in dict.fromkeys(map(harmless, captions)) if text]
+    word = re.compile(rf"(?<![\w-]){re.escape(trigger)}(?![\w-])")
+    chosen = [text if "[trigger]" in text or word.search(text) else f"[trigger] {text}" for text in own[:count]]
     return (chosen + list(PROMPTS[preset]))[:count]
 
 
 def harmless(text: str) -> str:
-    """`text` as one line that holds no instruction to the toolkit."""
-    plain = line(text, 400).replace("[name]", "name").replace("${", "$ {")
-    return re.sub(r"-{2,}", "-", plain).strip()
+    """`text` as one line that holds no instruction to the toolkit. Once is enough: what it changes forms no other."""
+    return re.sub(r"-{2,}", "-", nameless(line(text, 400)).replace("${", "$ {")).strip()
+
+
+def nameless(text: str) -> str:
+    """`text` without `[name]`, which the toolkit replaces by a word of its own: the job's id, the trigger (facts 5.3).
+
+    A pair of other brackets in its place, never nothing: from what is left of a removal the next one could form.
+    """
+    return text.replace("[name]", "(name)")

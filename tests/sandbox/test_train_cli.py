@@ -69,8 +69,27 @@ def test_a_mistake_is_told_on_stderr_with_code_2(rig: Rig) -> None:
     for wrong in (["--steps", "5"], ["--captions", "some"], ["--ssh-timeout", "1"], ["--base", "flux9"]):
         done = rig.inside("train", str(rig.pictures), "--trigger", "mytrigger", *wrong)
         assert (done.exit_code, done.stdout) == (2, ""), wrong
-    for verb in (["watch"], ["logs"], ["stop"], ["cancel"]):
-        assert rig.inside(*verb, "nosuchjob").exit_code == 2, verb
+    for wrong in (["--trigger", "ab--w"], ["--trigger", "mytrigger", "--max-price", "0"]):
+        done = rig.inside("train", str(rig.pictures), *wrong)
+        assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+
+
+@pytest.mark.parametrize("verb", ["watch", "logs", "stop", "cancel"])
+def test_an_unknown_job_is_told_first_and_alone_in_an_operator_s_words(rig: Rig, verb: str) -> None:
+    done = rig.inside(verb, "nosuchjob")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith("no-such-job: ")
+    assert done.stderr.count("\n") == 1
+    assert "`trainstation jobs`" in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["watch", "logs"])
+def test_an_unknown_job_is_told_without_a_key_of_the_market_or_the_hub(tmp_path: Path, verb: str) -> None:
+    done = CliRunner().invoke(
+        app, [verb, "nosuchjob"], env={"DATA_DIR": str(tmp_path), "VAST_API_KEY": "", "HF_TOKEN": ""}
+    )
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert done.stderr.startswith("no-such-job: ")
 
 
 def test_watched_without_a_runner_it_is_trained_in_this_process_to_a_result_in_json(rig: Rig) -> None:

@@ -73,3 +73,41 @@ def test_a_mistake_is_told_as_in_the_chat_on_stderr_with_code_2(typed: list[str]
     done = rendered("ohwx", *typed)
     assert (done.exit_code, done.stdout) == (2, "")
     assert told in done.stderr
+
+
+@pytest.mark.parametrize(
+    "home", ["relative", "", "/root/my_LoRA", "/a_cn/b", "/my_t2i", "/ro ot", "/x[1]", "/x*", "/r\n"]
+)
+def test_a_home_in_which_the_trainer_could_not_resume_is_refused(home: str) -> None:
+    done = rendered("ohwx", "--home", home)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "no home that a training could resume in" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "job", ["a_cn", "x*", "../../e", "", "a b", "job", "K3V9Q0000000", "k3v9q0000000x", "a-bcdefghijk"]
+)
+def test_a_job_s_id_with_which_the_trainer_could_not_resume_is_refused(job: str) -> None:
+    done = rendered("ohwx", "--job", job)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "is no job’s id" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_home_and_a_job_of_ours_are_where_the_config_puts_things() -> None:
+    whole = json.loads(rendered("ohwx", "--home", "/home/box-1", "--job", "abcdefgh1234").stdout)
+    assert whole["config"]["name"] == "abcdefgh1234"
+    assert whole["config"]["process"][0]["training_folder"] == "/home/box-1/ts/abcdefgh1234/out"
+
+
+@pytest.mark.parametrize(("typed", "got"), [("0", "0"), ("-3", "-3"), ("0.000001", "0.000001"), ("200", "200")])
+def test_a_price_out_of_bounds_is_told_as_it_was_typed(typed: str, got: str) -> None:
+    done = rendered("ohwx", "--max-price", typed)
+    assert done.exit_code == 2
+    assert done.stderr == f"out-of-bounds: max_price must be from 0.01 to 100; you gave {got}.\n"
+
+
+@pytest.mark.parametrize("typed", ["cheap", "nan", "inf"])
+def test_a_price_that_is_no_number_is_told_as_in_the_chat(typed: str) -> None:
+    assert f"max_price needs a number, and “{typed}” is none." in rendered("ohwx", "--max-price", typed).stderr

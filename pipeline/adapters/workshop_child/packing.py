@@ -7,6 +7,7 @@ from io import BytesIO
 from typing import IO, Any, cast
 
 from pipeline.domain.faults import OperatorFault
+from pipeline.trainers.recipe_config import nameless
 
 
 class _Hashed:
@@ -28,14 +29,17 @@ class _Hashed:
 
 
 def pack(request: dict[str, Any]) -> list[Any]:
-    """Write 0001.jpg, 0001.txt, ... in the manifest's order; a picture without a caption has no .txt."""
+    """Write 0001.jpg, 0001.txt, ... in the manifest's order; a picture without a caption has no .txt.
+
+    `[trigger]` in a caption is meant and stays; `[name]` would become the trigger too, which nobody meant.
+    """
     with open(request["target"], "xb") as file:  # noqa: PTH123  # strings all the way
         out = _Hashed(file)
         with tarfile.open(fileobj=cast("IO[bytes]", out), mode="w|", format=tarfile.USTAR_FORMAT) as tar:
             for number, (sha256, caption) in enumerate(request["manifest"], start=1):
                 _add(tar, f"{number:04d}.jpg", _picture(f"{request['pictures']}/{sha256}.jpg", sha256))
                 if caption:
-                    _add(tar, f"{number:04d}.txt", caption.encode())
+                    _add(tar, f"{number:04d}.txt", nameless(caption).encode())
         file.flush()
         os.fsync(file.fileno())
     return [out.sha256, out.size]

@@ -56,6 +56,7 @@ class Sampling:
 
     every: int
     prompts: tuple[str, ...]
+    negative: str
     width: int
     height: int
     seed: int
@@ -141,8 +142,9 @@ def _sampling(sample: Mapping[str, Any], train: Mapping[str, Any]) -> Sampling:
     return Sampling(
         every=int(sample.get("sample_every", 100)),
         prompts=tuple(prompts),
-        width=max(64, int(sample.get("width", 512)) // 8 * 8),
-        height=max(64, int(sample.get("height", 512)) // 8 * 8),
+        negative=str(sample.get("neg", "")),
+        width=int(sample.get("width", 512)),
+        height=int(sample.get("height", 512)),
         seed=int(sample.get("seed", 0)),
         walk_seed=bool(sample.get("walk_seed", False)),
         extension=str(sample.get("format", "jpg")),

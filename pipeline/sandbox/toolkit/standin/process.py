@@ -199,14 +199,15 @@ class Training:
         total = len(self.plan.sampling.prompts)
         self.row.stop_if_asked()
         self.row.tell(f"Generating images - 0/{total}")
+        shots = self._shots()
         if self.plan.assistant:
             say("Unloading assistant lora")  # these words, for a newer arch too, whose own are "assistant LoRA"
         bar = Bar(total, "Generating Images" if legacy else "Generating Samples", nested=nested and legacy)
-        for n in range(total):
+        for n, shot in enumerate(shots):
             if "oom-sampling" in self.world.modes:
                 raise out_of_memory()
             self.world.nap(SAMPLE_SECONDS)
-            self._draw(n, step)
+            self._draw(n, step, shot)
             bar.step()
             self.row.stop_if_asked()
             self.row.tell(f"Generating images - {n + 1}/{total}")
@@ -216,16 +217,22 @@ class Training:
         say()
         self.row.tell("Training")
 
-    def _draw(self, n: int, step: int) -> None:
+    def _shots(self) -> list[samples.Shot]:
+        """Every prompt of the round is read before the first is painted: one bad flag costs the whole round."""
+        wanted = self.plan.sampling
+        size = (wanted.width, wanted.height)
+        return [
+            samples.shot(prompt, wanted.negative, wanted.seed + (n if wanted.walk_seed else 0), size, self.plan.trigger)
+            for n, prompt in enumerate(wanted.prompts)
+        ]
+
+    def _draw(self, n: int, step: int, shot: samples.Shot) -> None:
         """Picture `n`, moved into place whole. Raises OSError where the disk is full."""
-        plan, sampling = self.plan, self.plan.sampling
-        seed = sampling.seed + (n if sampling.walk_seed else 0)
-        words = sampling.prompts[n].replace("[trigger]", plan.trigger)
-        size = (sampling.width, sampling.height)
-        picture = samples.draw(words, seed, step, size, min(1.0, step / max(1, plan.steps)))
+        plan = self.plan
+        picture = samples.draw(shot, step, min(1.0, step / max(1, plan.steps)))
         if "disk-full-sample" in self.world.modes:
             raise OSError(28, "No space left on device")
-        name = f"{int(wall_clock() * 1000)}__{step:09}_{n}.{sampling.extension}"
+        name = f"{int(wall_clock() * 1000)}__{step:09}_{n}.{plan.sampling.extension}"
         samples.save(picture, plan.folder / "samples", name, thumbs="old-bar" not in self.world.modes)
 
     def _timers(self) -> None:

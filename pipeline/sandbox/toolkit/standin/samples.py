@@ -1,8 +1,9 @@
-"""Draws the sample pictures: a quiet landscape per prompt, settling as the training goes on, marked as simulated."""
+"""Reads sample prompts and draws them: a landscape each, settling as the training goes on, marked as simulated."""
 
 import colorsys
 import textwrap
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,11 +13,58 @@ from PIL import Image, ImageDraw, ImageFont
 THUMB: Final = 300
 SAVED_AS: Final = {"jpg": "JPEG", "jpeg": "JPEG", "png": "PNG", "webp": "WEBP"}
 INK: Final = (250, 246, 236)
+WHOLE: Final = frozenset({"w", "h", "d", "seed", "s", "steps", "frames", "num_frames", "fps", "ctrl_idx"})
+REAL: Final = frozenset({"l", "cfg", "m", "network_multiplier", "gr", "a", "ref"})
+REALS: Final = frozenset({"ev", "extra_values"})
+SAME: Final = {"d": "seed"}
 
 
-def draw(prompt: str, seed: int, step: int, size: tuple[int, int], progress: float) -> Image.Image:
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One sample as it will be painted; `size` in pixels."""
+
+    words: str
+    negative: str
+    seed: int
+    size: tuple[int, int]
+
+
+def shot(prompt: str, negative: str, seed: int, size: tuple[int, int], trigger: str) -> Shot:
+    """Read a prompt as the toolkit does: the trigger goes in first, and only then every `--flag value` comes out.
+
+    So a flag may come from the trigger too, and one whose value is no number ends the run. Raises ValueError.
+    """
+    for mark in ("[name]", "[trigger]"):
+        prompt = prompt.replace(mark, trigger)
+    words, *parts = prompt.strip().split("--")
+    said: dict[str, str] = {}
+    for part in parts:
+        flag = part.partition(" ")[0].strip()
+        said[SAME.get(flag, flag)] = _value(flag, part[len(flag) :].strip())
+    width, height = (_side(int(said.get(flag, side))) for flag, side in zip("wh", size, strict=True))
+    return Shot(words.strip(), said.get("n", negative), int(said.get("seed", seed)), (width, height))
+
+
+def _value(flag: str, content: str) -> str:
+    """`content`, when it is what `flag` takes. Raises ValueError in Python's words, which are the toolkit's."""
+    if flag in WHOLE:
+        int(content)
+    elif flag in REAL:
+        float(content)
+    elif flag in REALS:
+        [float(value) for value in content.split(",")]
+    return content
+
+
+def _side(pixels: int) -> int:
+    """A side as the toolkit rounds it."""
+    return max(64, pixels // 8 * 8)
+
+
+def draw(shot: Shot, step: int, progress: float) -> Image.Image:
     """Paint one sample; `progress` 0..1 is how much of the training it has seen: grain gives way to form."""
-    dice = np.random.default_rng(zlib.crc32(f"{prompt}/{seed}".encode()))
+    seed, size = shot.seed, shot.size
+    dice = np.random.default_rng(zlib.crc32(f"{shot.words}/{shot.negative}/{seed}".encode()))
     width, height = size
     picture = _sky(dice, size)
     pen = ImageDraw.Draw(picture)
@@ -26,7 +74,7 @@ def draw(prompt: str, seed: int, step: int, size: tuple[int, int], progress: flo
     grain = np.random.default_rng(seed + step).normal(0, 46 * (1 - progress), (height, width, 1))
     grainy = np.clip(np.asarray(picture, dtype=np.float32) + grain, 0, 255).astype(np.uint8)
     picture = Image.fromarray(grainy)
-    _label(picture, prompt, step)
+    _label(picture, shot.words, step)
     return picture
 
 
