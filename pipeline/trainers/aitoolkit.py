@@ -43,31 +43,49 @@ PY""",  # noqa: S608  # nothing typed is in it: ids of ours, as arguments
     )
 
 
+# Three shells, one in the other. The lock (descriptor 9) is handed down to the one that becomes the trainer, which lets
+# go of it once its pid is written: whoever of the others dies on the way, the next start finds a pid, or no trainer.
+_TRAINER: Final = """set -a; . "$0/run.env"
+exec python run.py "$0/config.json\""""
+_BORN: Final = f"""echo $$ > "$0/run.new" && mv "$0/run.new" "$0/run.pid" || exit 9
+exec 9>&-
+exec env -i --default-signal=INT,QUIT PATH="$PATH" HOME="$HOME" "$@" sh -c {shlex.quote(_TRAINER)} "$0\""""
+_KEEPER: Final = f"""sh -c {shlex.quote(_BORN)} "$0" "$@" &
+exec 9>&-
+wait $!
+echo $? > "$0/run.rc\""""
+_ONE_AT_A_TIME: Final = "exec 9>> run.turn; flock -w 12 9 || exit 7"  # flock and setsid: one package, util-linux
+_THEIRS: Final = "CUDA|CUDNN|CUBLAS|NCCL|NVIDIA|NV"  # first words of the variables that are the GPU's own
+
+
 def start(job: JobId, toolkit: str) -> Command:
     """Start the trainer once, detached, deaf to our leaving and not deaf to SIGINT (facts 9b.4).
 
+    Starting twice starts once, at once or after a start that was killed: it ends when the trainer's pid is on disk.
+    Exit code 7: it is not, the box was too slow or full; 8 and 9: a folder is missing.
+
     Its environment is a short list in a 0600 file that is sourced, on no command line; nothing that a config could
     read out is in it, but the hub's token where UPLOAD left one (`trusted`): a config names no variable (facts 9b.2).
-    Starting twice starts once.
+    The GPU's own variables are kept, whatever they hold: as arguments, which no shell reads again.
     """
     return Command(
         "start",
         f"""umask 077; cd {folder(job)} || exit 9
+{_ONE_AT_A_TIME}
 if test -f run.rc; then echo over=1; exit 0; fi
-if mkdir run.lock 2>/dev/null || ! test -s run.pid; then
-  here=$(pwd)
-  {{ for name in CUDA_VISIBLE_DEVICES CUDA_HOME NVIDIA_VISIBLE_DEVICES NVIDIA_DRIVER_CAPABILITIES LD_LIBRARY_PATH; do
-      eval "value=\\${{$name:-}}"; case "$value" in *[!A-Za-z0-9_,:./-]*|"") ;; *) echo "$name='$value'" ;; esac
-    done
-    echo "LANG=C.UTF-8 PYTHONUNBUFFERED=1 AITK_JOB_ID={job}"
-    echo "HF_HUB_DISABLE_TELEMETRY=1 HF_HUB_CACHE='$here/{CACHE}'"
-    if test -s {TRUST}; then cat {TRUST}; else echo HF_HUB_OFFLINE=1; fi
-  }} > run.env
-  cd {toolkit} || exit 8
-  setsid -f sh -c 'env -i --default-signal=INT,QUIT PATH="$PATH" HOME="$HOME" \\
-    sh -c '\\''set -a; . "$1/run.env"; exec python run.py "$1/config.json"'\\'' sh "$1" & \\
-    echo $! > "$1/run.pid"; wait $!; echo $? > "$1/run.rc"' sh "$here" > "$here/{LOG}" 2>&1 < /dev/null
-fi
+if test -s run.pid; then echo started=1; exit 0; fi
+mkdir -p run.lock
+here=$(pwd)
+echo "LANG=C.UTF-8 PYTHONUNBUFFERED=1 AITK_JOB_ID={job}" > run.env
+echo "HF_HUB_DISABLE_TELEMETRY=1 HF_HUB_CACHE='$here/{CACHE}'" >> run.env
+if test -s {TRUST}; then cat {TRUST}; else echo HF_HUB_OFFLINE=1; fi >> run.env
+for name in $(env -0 | tr '\\0\\n' '\\n_' | sed -nE 's/^((({_THEIRS})_[A-Za-z0-9_]+)|LD_LIBRARY_PATH)=.*/\\1/p'); do
+eval "set -- \\"\\$@\\" \\"$name=\\$$name\\""
+done
+cd {toolkit} || exit 8
+setsid -f sh -c {shlex.quote(_KEEPER)} "$here" "$@" > "$here/{LOG}" 2>&1 < /dev/null
+cd "$here" && exec 9>&- && flock -w 12 run.turn true
+test -s run.pid || exit 7
 echo started=1""",
     )
 
@@ -82,11 +100,12 @@ def again(job: JobId, time: int) -> Command:
     """Clear away a run that has ended, so that `start` starts another. Its log is kept as the `time`-th one's."""
     return Command(
         "again",
-        f"""cd {folder(job)} || exit 9
+        f"""umask 077; cd {folder(job)} || exit 9
+{_ONE_AT_A_TIME}
 pid=$(cat run.pid 2>/dev/null)
 test -n "$pid" && kill -0 "$pid" 2>/dev/null && ! grep -q '^State:.*Z' /proc/$pid/status 2>/dev/null && exit 0
 test -f {LOG} && mv {LOG} {LOG}.{time}
-rm -f run.rc run.pid interrupted
+rm -f run.rc run.pid run.new interrupted
 rmdir run.lock 2>/dev/null
 true""",
     )
