@@ -56,9 +56,14 @@ def _row(job: "Job", progress: "Progress | None", books: "Books") -> dict[str, A
         "id": job.id, "slug": job.slug or job.recipe.slug, "state": state,
         "why": job.ending.code if job.ending else "", "step": step, "steps": job.recipe.steps,
         "gpu": job.machine.gpu if job.machine else "", "usd": round(spent(job, now, pace) / MICRO, 4),
-        "charged": job.charged, "account": job.account,
+        **_load(progress), "charged": job.charged, "account": job.account,
         "age_seconds": round((now - job.created_at).total_seconds() / pace.factor),
     }  # fmt: skip
+
+
+def _load(progress: "Progress | None") -> dict[str, Any]:
+    """What the machine in hand said of itself last."""
+    return {name: getattr(progress, name, None) for name in ("gpu_percent", "vram_mb", "disk_free_gb")}
 
 
 def _show(rows: list[dict[str, Any]]) -> None:

@@ -30,6 +30,9 @@ class Progress:
     seconds_left: float | None = None
     bytes_per_second: float | None = None
     curve: Curve = ()
+    gpu_percent: int | None = None  # what the machine says of itself while it trains
+    vram_mb: int | None = None
+    disk_free_gb: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,23 @@ def test_a_run_whose_bars_say_no_loss_has_its_chart_from_the_boxs_own_record(tmp
     assert job.artifact.final_loss == progress.curve[-1][1]
 
 
+def test_what_the_machine_says_of_itself_is_known_at_home_while_it_trains(tmp_path: Path) -> None:
+    world = a_world(tmp_path)
+
+    async def life() -> set[tuple[int | None, int | None, float | None]]:
+        await submitted(world, a_job())
+        seen = set()
+        async with asyncio.TaskGroup() as group:
+            telling = group.create_task(world.tell(ID))
+            while not telling.done():
+                await asyncio.sleep(5)
+                if (told := await load_progress(world.store, ID)) and told.unit == "step":
+                    seen.add((told.gpu_percent, told.vram_mb, told.disk_free_gb))
+        return seen
+
+    assert run(life()) == {(97, 21000, 102.4)}
+
+
 def test_the_trainers_last_words_are_at_home_while_it_trains_and_when_it_is_over(tmp_path: Path) -> None:
     world = a_world(tmp_path)
     seen = list[bytes]()

@@ -75,7 +75,9 @@ async def _look(job: Job, kit: Kit, host: Host, watch: Watch) -> bool:
     watch.clocked(now)
     watch.timed(now, _course(job, kit))
     if watch.progress:
-        await kit.journal.note(watch.progress)
+        free = None if look.disk_kb is None else round(look.disk_kb * 1024 / 1e9, 1)
+        machine = replace(watch.progress, gpu_percent=look.gpu_percent, vram_mb=look.vram_mb, disk_free_gb=free)
+        await kit.journal.note(machine)
     watch.vanished = watch.vanished + 1 if look.code is None and not look.alive else 0
     if look.code is not None or watch.vanished > 1:  # the exit code is written a moment after the end
         return await _verdict(job, kit, watch, look.code)
