@@ -39,6 +39,7 @@ def test_a_refused_dm_falls_back_to_the_channel_with_a_mention_and_says_why_once
     play(tmp_path, scenario)
 
 
+@pytest.mark.torture  # the brake has its own tests
 def test_a_429_with_via_is_ridden_out_and_one_without_is_not_asked_again_at_once(tmp_path: Path) -> None:
     async def scenario(one: Scene) -> None:
         there = one.there
@@ -108,6 +109,7 @@ def test_a_wrong_token_or_a_forbidden_intent_ends_the_bot_with_one_sentence(tmp_
     play(tmp_path, scenario, clean=False)
 
 
+@pytest.mark.torture  # Telegram is ended in mid-job
 def test_sigterm_ends_it_within_5_s_in_the_middle_of_a_download_and_the_next_start_answers(tmp_path: Path) -> None:
     async def scenario(one: Scene) -> None:
         there = one.there
