@@ -2,9 +2,7 @@
 
 import functools
 import inspect
-import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -65,19 +63,4 @@ def read(trigger: str, typed: Sequence[str]) -> "Recipe":
     from bot.talk.effects import Known  # noqa: PLC0415  # keeps --help quick
     from bot.talk.options import recipe  # noqa: PLC0415  # keeps --help quick
 
-    for word in typed:
-        _price(word)
     return recipe([trigger, *typed], Known())
-
-
-def _price(word: str) -> None:
-    """The bounds of max_price for what was typed: a recipe's 0 means "none", so its reader takes 0 for a little more.
-
-    Raises UserFault. What is no number is the reader's to say.
-    """
-    from pipeline.domain.recipe import within  # noqa: PLC0415  # keeps --help quick
-
-    key, _, typed = word.partition("=")
-    with suppress(ValueError):
-        if key == "max_price" and math.isfinite(price := float(typed)):
-            within(key, price)

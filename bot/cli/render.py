@@ -53,9 +53,9 @@ def render_config(
 def _resumable(home: str, job: str) -> None:
     """Refuse what makes the trainer begin anew instead of resuming: the rule for a real box's home and a job's id."""
     from pipeline.domain.text import line  # noqa: PLC0415  # keeps --help quick
-    from pipeline.trainers.box import PLAIN, TRAPS  # noqa: PLC0415  # keeps --help quick
+    from pipeline.trainers.box import TRAPS, resumable  # noqa: PLC0415  # keeps --help quick
 
-    if not PLAIN.fullmatch(home) or any(trap in home for trap in TRAPS):
+    if not resumable(home):
         say("ops-bad-home", got=line(home, 80), traps=", ".join(TRAPS))
     elif not JOB.fullmatch(job):
         say("ops-bad-job", got=line(job, 80), like=EXAMPLE)

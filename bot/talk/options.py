@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from bot.talk.effects import Known
 from pipeline.domain.faults import UserFault
 from pipeline.domain.money import MICRO, MicroUsd, micro
-from pipeline.domain.recipe import LONGEST_PROMPT, Captions, Preset, Publish, Recipe, preset_values
+from pipeline.domain.recipe import LONGEST_PROMPT, Captions, Preset, Publish, Recipe, preset_values, within
 from pipeline.domain.text import line
 
 FAR: Final = 10**15  # outside every bound; nobody reads more digits
@@ -185,8 +185,10 @@ def _gpu(_option: str, value: str) -> str:
 
 
 def _dollars(option: str, value: str) -> MicroUsd:
-    """0 would mean "none"; a person who types it means a price nobody asks."""
-    return micro(max(0.001, min(FAR, _real(option, value))))
+    """Within bounds before it is an amount: a recipe's 0 means "none"."""
+    price = _real(option, value)
+    within(option, price)
+    return micro(price)
 
 
 _READ: Final[Mapping[str, Callable[[str, str], Any]]] = {

@@ -59,6 +59,11 @@ test -f {toolkit}/run.py && echo toolkit=yes || echo toolkit=no""",
     )
 
 
+def resumable(home: str) -> bool:
+    """Whether a trainer below `home` can go on from its checkpoints."""
+    return PLAIN.fullmatch(home) is not None and not any(trap in home for trap in TRAPS)
+
+
 def read_look(out: bytes) -> BoxFacts:
     """Understand the answer to `look`. Raises HostFault("box-unreadable") on anything else."""
     said = dict(part.split("=", 1) for part in out.decode("ascii", "replace").splitlines() if "=" in part)
@@ -68,7 +73,7 @@ def read_look(out: bytes) -> BoxFacts:
         home = said["home"]
     except (IndexError, KeyError, ValueError):
         raise HostFault("box-unreadable") from None
-    if not PLAIN.fullmatch(home) or any(trap in home for trap in TRAPS):
+    if not resumable(home):
         raise HostFault("box-unreadable")
     return BoxFacts(
         home=home, gpu=gpu[0], vram_mb=vram_mb, driver=gpu[2] if len(gpu) > 2 else "",  # noqa: PLR2004  # three columns asked for

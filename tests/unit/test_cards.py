@@ -364,7 +364,9 @@ def alerted(code: str = "deadline") -> Job:
 def test_a_job_whose_time_is_up_says_what_happens_when_and_asks() -> None:
     shown = card(alerted(), stepping(61, 1000), after(61))
     assert "In 9 min it stops and keeps what is trained so far" in " ".join(shown.lines)
-    assert [button.action for button in shown.buttons] == [f"{verb}:{JOB}" for verb in ("keep", "stop", "cancel", "log")]
+    assert [button.action for button in shown.buttons] == [
+        f"{verb}:{JOB}" for verb in ("keep", "stop", "cancel", "log")
+    ]
     assert shown == card(alerted(), stepping(61, 1000), after(61) + timedelta(seconds=4)), "no edit a second"
 
 
