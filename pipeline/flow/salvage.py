@@ -1,5 +1,6 @@
 """Salvage: before a machine that failed is given back, what can be saved of it comes home. Best effort, and short."""
 
+import asyncio
 from dataclasses import replace
 from typing import Final
 
@@ -16,7 +17,9 @@ from pipeline.trainers import saves
 from pipeline.trainers.log import tail
 
 log = structlog.get_logger()
-MOST: Final = 120.0  # seconds
+MOST: Final = 120.0  # seconds, for all
+WORDS: Final = 20.0  # of them, for the log's end
+OWN_SLOWNESS: Final = 5.0  # real seconds: answers do not come faster with the sandbox
 
 
 def worth_salvaging(job: Job) -> Machine | None:
@@ -28,8 +31,15 @@ def worth_salvaging(job: Job) -> Machine | None:
 
 
 async def salvage(job: Job, kit: Kit, host: Host) -> Job:
-    """Bring the log's end and the exit code; then the newest whole checkpoint, unless nobody wants or believes it."""
-    await last_words(job, kit, host)
+    """Bring the log's end and the exit code; then the newest whole checkpoint, unless nobody wants or believes it.
+
+    Neither waits for the other to succeed, and the words leave most of the time to the set, which is worth more.
+    """
+    try:
+        async with asyncio.timeout(max(OWN_SLOWNESS, kit.pace.seconds(WORDS))):
+            await last_words(job, kit, host)
+    except (Fault, TimeoutError) as error:
+        log.info("no-last-words", job=job.id, why=getattr(error, "code", "timeout"))
     unwanted = job.ending is not None and job.ending.end is End.CANCELLED
     if unwanted or job.machine is None or not job.machine.believed:
         return job

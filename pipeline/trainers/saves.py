@@ -39,10 +39,15 @@ def output(job: JobId) -> str:
 
 
 def _asking(job: JobId) -> str:
-    """Shell: `asked` prints what the log says of saves last and when the optimizer changed, `aged` how long ago."""
+    """Shell: `asked` prints what the log says of saves last and when the optimizer changed, `aged` how long ago.
+
+    The log is that of every start on this machine: a trainer that died twice has saved nothing since the first time.
+    """
     state = f"out/{job}/{OPTIMIZER}"
     return f"""cd {folder(job)} || exit 9
-said() {{ grep -aoE 'Saving at step [0-9]{{1,9}}|Saved checkpoint to [^ ]{{1,400}}|Saved optimizer to' {LOG}; }}
+said() {{
+  grep -ahosE 'Saving at step [0-9]{{1,9}}|Saved checkpoint to [^ ]{{1,400}}|Saved optimizer to' {LOG}.* {LOG}
+}}
 asked() {{
   all=$(said); printf '%s\\n' "$all" | tail -n 2
   echo "count=$(printf '%s\\n' "$all" | wc -l)"

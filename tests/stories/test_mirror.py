@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.domain.checkpoint import EVERY
 from pipeline.domain.events import Resumed
-from pipeline.domain.faults import Blame
+from pipeline.domain.faults import Blame, HostFault, HostSilent
+from pipeline.domain.ids import Sha256
 from pipeline.domain.job import Job
 from pipeline.domain.money import micro
 from pipeline.domain.recipe import Recipe
@@ -16,7 +17,10 @@ from pipeline.domain.stage import End, Stage, Wish
 from pipeline.flow.journal import load_job, load_progress
 from pipeline.flow.mirror import WEIGHTS
 from pipeline.flow.records import job_doc
+from pipeline.ports import Answer
 from pipeline.trainers import saves
+from pipeline.trainers.box import Command
+from tests.support.box import Box
 from tests.support.dying import ProcessDied
 from tests.support.jobs import ID, PURSE, a_job, a_world, accounts_sum, lived, priced, submitted, told_again
 from tests.support.training import LOADING, Run
@@ -104,11 +108,56 @@ def test_a_trainer_that_saves_nothing_by_itself_is_asked_to(tmp_path: Path) -> N
 
 
 def test_a_save_that_overtakes_the_one_on_its_way_makes_no_set_of_two_steps(tmp_path: Path) -> None:
-    """Each file takes longer than a step, and each step is saved: never are weights and optimizer of one step."""
+    """Each file takes longer than a step, and each step is saved: what is on its way is a copy, and comes home."""
     hasty = replace(LONG, save_every=1, gone_at=100)
-    world = a_world(tmp_path, runs=[hasty, LONG], get_seconds=24.0)
+    world = a_world(tmp_path, runs=[hasty, replace(hasty, gone_at=None)], get_seconds=24.0)
     job = lived(world, long_job())
-    assert (ended(job), resumes(job)) == ((Stage.DONE, End.DONE, STEPS), [])
+    assert (ended(job), len(world.rentals)) == ((Stage.DONE, End.DONE, STEPS), 2)
+    (told,) = resumes(job)
+    assert (100 - INTERVAL - 48 / PACE - SLOPPY <= told.step < 100, told.state) == (True, True)
+    whole = job.mirror[-1] if job.mirror[-1].optimizer else job.mirror[-2]
+    state = (world.root / "jobs" / ID / "sets" / whole.sha256 / saves.OPTIMIZER).read_text()
+    assert state == f"state of step {whole.step}"
+
+
+def test_a_run_that_saves_every_ten_seconds_loses_no_more_than_one_interval(tmp_path: Path) -> None:
+    """Files of which each takes nearly as long as the trainer needs to the next save, and it keeps four of those."""
+    often = Run(steps=1500, seconds_per_step=1.0, save_every=10, gone_at=1400)
+    world = a_world(tmp_path, runs=[often, replace(often, gone_at=None)], get_seconds=8.0)
+    job = lived(world, long_job(1500))
+    (told,) = resumes(job)
+    assert (ended(job), 1400 - EVERY - 20 <= told.step < 1400, told.state) == ((Stage.DONE, End.DONE, 1500), True, True)
+
+
+def test_a_file_that_takes_longer_than_the_trainer_keeps_it_comes_home_whole(tmp_path: Path) -> None:
+    often = Run(steps=400, seconds_per_step=5.0, save_every=5)  # the original is gone after four saves
+    world = a_world(tmp_path, runs=[replace(often, gone_at=300), often], get_seconds=400.0)
+    (told,) = resumes(lived(world, long_job(400)))
+    assert (told.step > 0, told.state) == (True, True)
+
+
+def test_of_a_copy_nothing_stays_on_the_box_once_it_is_at_home(tmp_path: Path) -> None:
+    world = a_world(tmp_path, runs=[LONG])
+    job = lived(world, long_job())
+    assert (len(job.mirror) > 1, world.rentals[0].copied) == (True, {})
+
+
+class Tearing(Box):
+    """The line breaks at the first try of each file."""
+
+    torn = frozenset[str]()
+
+    async def get(self, remote: str, local: Path, *, cap: int) -> Sha256:
+        if remote not in type(self).torn:
+            type(self).torn |= {remote}
+            raise HostSilent("ssh-lost", why="cut")
+        return await super().get(remote, local, cap=cap)
+
+
+def test_a_line_that_breaks_while_a_set_is_on_its_way_costs_no_interval(tmp_path: Path) -> None:
+    world = a_world(tmp_path, runs=[replace(LONG, gone_at=100), LONG], box=Tearing)
+    (told,) = resumes(lived(world, long_job()))
+    assert (told.step >= 100 - INTERVAL - SLOPPY, told.state) == (True, True)
 
 
 def test_polls_go_on_while_files_are_on_their_way_home(tmp_path: Path) -> None:
@@ -189,6 +238,20 @@ def test_a_box_whose_weights_do_not_move_is_left_at_its_first_checkpoint(tmp_pat
     assert resumes(job) == []
 
 
+@pytest.mark.parametrize("wanted", [Wish.STOP, None])
+def test_a_box_naming_files_of_a_step_nobody_ordered_gives_no_model_of_that_step(
+    tmp_path: Path, wanted: Wish | None
+) -> None:
+    world = a_world(tmp_path, runs=[replace(LONG, boasts=999_999, dies_at=150), LONG])
+    if wanted is Wish.STOP:
+        job = run(_told_until(world, long_job(), wanted, LOADING + 100 * PACE))
+        assert (ended(job), world.commits) == ((Stage.DONE, End.STOPPED, None), 0)
+    else:
+        job = lived(world, long_job())
+        assert ended(job) == (Stage.DONE, End.DONE, STEPS)
+    assert all(each.step <= STEPS for each in job.mirror)
+
+
 def test_an_optimizer_pt_naming_posix_system_is_dropped_weights_alone_resume(tmp_path: Path) -> None:
     world = a_world(tmp_path, runs=[replace(LONG, gone_at=100), LONG], hostile_state=True)
     job = lived(world, long_job())
@@ -196,6 +259,13 @@ def test_an_optimizer_pt_naming_posix_system_is_dropped_weights_alone_resume(tmp
     assert (told.step == told.laid > 0, told.state) == (True, False)
     assert list(world.rentals[1].out) == [f"{ID}_{told.step:09d}.safetensors"]
     assert ended(job) == (Stage.DONE, End.DONE, STEPS)
+
+
+def test_what_was_made_to_lay_a_set_on_another_box_does_not_stay(tmp_path: Path) -> None:
+    world = a_world(tmp_path, runs=[replace(LONG, gone_at=100), LONG])
+    job = lived(world, long_job())
+    assert all(told.state for told in resumes(job))
+    assert set().union(*kept_files(world).values()) == {WEIGHTS, saves.OPTIMIZER}
 
 
 def test_a_trainer_that_began_anew_though_a_checkpoint_lay_there_is_told_of(tmp_path: Path) -> None:
@@ -215,6 +285,35 @@ def test_a_crash_of_the_trainer_loses_nothing_that_it_saved(tmp_path: Path) -> N
     logs = sorted(path.name for path in (world.root / "jobs" / ID).glob("run-*.log"))
     assert logs == ["run-1.log", "run-2.log"]
     assert b"illegal access" in (world.root / "jobs" / ID / "run-1.log").read_bytes()
+
+
+class Speechless(Box):
+    """Its log cannot be read any more."""
+
+    async def run(self, command: Command) -> Answer:
+        if command.name == "last-words":
+            raise HostFault("box-command-failed", command=command.name)
+        return await super().run(command)
+
+
+class Endless(Box):
+    """The end of its log never ends."""
+
+    async def run(self, command: Command) -> Answer:
+        if command.name == "last-words":
+            await asyncio.sleep(3600)
+        return await super().run(command)
+
+
+@pytest.mark.parametrize("box", [Speechless, Endless])
+def test_a_machine_without_last_words_is_salvaged_of_its_checkpoint_all_the_same(
+    tmp_path: Path, box: type[Box]
+) -> None:
+    crash = replace(LONG, dies_at=29, trouble="CUDA error: an illegal access")
+    world = a_world(tmp_path, runs=[crash, LONG], box=box)
+    job = lived(world, long_job())
+    assert (ended(job)[:2], len(world.rentals)) == ((Stage.DONE, End.DONE), 2)
+    assert [told.step for told in resumes(job)][-1] >= 25
 
 
 def test_more_than_the_spool_may_hold_is_refused_before_anything_is_rented(tmp_path: Path) -> None:
@@ -309,7 +408,7 @@ def test_cancel_takes_the_log_and_no_weights(tmp_path: Path) -> None:
 
 
 DEATH = Run(steps=60, seconds_per_step=PACE, save_every=25, gone_at=45)
-CALLS = 26  # of that life (checked)
+CALLS = 28  # of that life (checked)
 
 
 def a_death(tmp_path: Path, call: int = 0) -> World:

@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.domain.faults import HostSilent
-from pipeline.domain.ids import InstanceId, Label, MachineId, Sha256
+from pipeline.domain.faults import HostFault, HostSilent
+from pipeline.domain.ids import InstanceId, JobId, Label, MachineId, Sha256
 from pipeline.ports import Answer
 from pipeline.trainers import lease, saves
 from pipeline.trainers.box import Command
@@ -37,6 +37,7 @@ class Rented:
     files: set[str] = field(default_factory=set)
     staged: dict[str, str] = field(default_factory=dict)  # what was sent to be laid down, by name
     out: dict[str, str] = field(default_factory=dict)  # the trainer's folder as it found it, the oldest first
+    copied: dict[str, str] = field(default_factory=dict)  # beside that folder, by path: one set at a time
 
 
 @dataclass
@@ -60,11 +61,14 @@ class Box:
 
     async def run(self, command: Command) -> Answer:
         self.there()
+        if command.name == "copy":
+            return Answer(0, await self._copy(JobId(_job(command))))
         answers: dict[str, Callable[[Command], bytes]] = {
             "look": self._look, "prove": self._prove, "exercise": self._exercise,
             "fetch": self._fetch, "fetched": self._fetched, "start": self._start,
             "save-now": self._save, "interrupt": self._interrupt, "again": self._again,
-            "whole": self._whole, "made": self._made, "lay": self._lay, "last-words": self._last_words,
+            "whole": self._whole, "drop": self._drop, "made": self._made, "lay": self._lay,
+            "last-words": self._last_words,
         }  # fmt: skip
         reply = answers.get(command.name)
         return Answer(0, reply(command) if reply else b"")
@@ -83,14 +87,52 @@ class Box:
 
     async def get(self, remote: str, local: Path, *, cap: int) -> Sha256:
         self.there()
-        local.parent.mkdir(parents=True, exist_ok=True)
-        if remote.endswith(saves.OPTIMIZER):
-            local.write_text(f"state at {self._elapsed():.0f}")
-        else:
-            local.write_text("picture" if "/samples/" in remote else self._run.weights(self._run.step_of(remote)))
+        content = self._content(remote)
         await asyncio.sleep(self.world.get_seconds)
         self.there()
+        if self._content(remote) != content:
+            raise HostFault("file-changed")
+        local.parent.mkdir(parents=True, exist_ok=True)
+        local.write_text(content)
         return ZERO
+
+    def _content(self, remote: str) -> str:
+        """What is in a file now. Raises HostFault("box-file-missing") for what was pruned, or never there."""
+        job, name = remote.split("/")[1], remote.rsplit("/", 1)[1]
+        if f"/{saves.COPIES}/" in remote and remote in self.rented.copied:
+            return self.rented.copied[remote]
+        if "/samples/" in remote:
+            return "picture"
+        if f"/{saves.COPIES}/" not in remote and name == saves.OPTIMIZER:
+            return self._run.optimizer(job, self._elapsed())
+        if f"/{saves.COPIES}/" not in remote and name in self._run.there(job, self._elapsed()):
+            return self._run.weights(self._run.step_of(remote))
+        raise HostFault("box-file-missing", file=remote)
+
+    async def _copy(self, job: JobId) -> bytes:
+        """Like the script: a copy that a save overtook is none, and at most one is there."""
+        for _ in range(saves.GOES):
+            said = self._run.whole(job, self._elapsed())
+            found = saves.read_whole(job, said)
+            if found is not None and await self._copied(job, found):
+                return said + b"copied=1\n"
+            self.rented.copied = {}
+            await asyncio.sleep(0.5)
+        return b""
+
+    async def _copied(self, job: JobId, found: saves.Whole) -> bool:
+        """Whether `found` lies there as a copy now; one that was made before is not made again."""
+        there = saves.copied(job, found)
+        if f"{there}/{saves.COPIED}" in self.rented.copied:
+            return True
+        weights, state = self._content(f"{saves.output(job)}/{found.name}"), self._run.optimizer(job, self._elapsed())
+        await asyncio.sleep(self._run.copying)
+        self.there(counted=False)
+        again = saves.read_whole(job, self._run.whole(job, self._elapsed()))
+        if again is None or again.mark != found.mark:
+            return False
+        self.rented.copied = {f"{there}/{saves.COPIED}": weights, f"{there}/{saves.OPTIMIZER}": state}
+        return True
 
     async def list(self, remote: str, *, most: int = 500) -> list[tuple[str, int]]:
         self.there()
@@ -154,8 +196,12 @@ class Box:
     def _whole(self, command: Command) -> bytes:
         return self._run.whole(_job(command), self._elapsed())
 
+    def _drop(self, command: Command) -> bytes:
+        self.rented.copied = {}
+        return b""
+
     def _made(self, command: Command) -> bytes:
-        return "".join(f"{name}\n" for name, _, _ in self._run.made(_job(command), self._elapsed())).encode()
+        return "".join(f"{name}\n" for name in self._run.there(_job(command), self._elapsed())).encode()
 
     def _lay(self, command: Command) -> bytes:
         """Carry the script's few words out: exactly what it names lies in the folder afterwards."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 LOADING = 60.0
 SAMPLING = 40.0
+SAVING = 0.8  # seconds
+KEPT = 4  # numbered checkpoints that stay, as it is configured
 BLOCK = 50  # steps that are printed together
 
 
@@ -26,6 +28,7 @@ class Run:
     asked: tuple[float, ...] = ()  # saves asked for, by their seconds
     stopped_at: float | None = None  # SIGINT
     start: int = 0  # the step of the checkpoint it goes on from
+    had: tuple[int, ...] = ()  # steps that earlier starts on this machine saved
     state: bool = False  # its optimizer goes on, too
     gone_at: int | None = None  # the step at which the whole machine is gone
     gone_ended: bool = False  # it is gone as soon as the trainer has ended
@@ -33,6 +36,8 @@ class Run:
     forgets: bool = False  # it never goes on from a checkpoint
     repeats: bool = False  # every checkpoint holds the same weights
     zero: bool = False  # its up halves never move
+    boasts: int = 0  # the step that every numbered checkpoint of it claims, in name and metadata
+    copying: float = 0.3  # seconds that a copy of a set takes on the box
 
     def poll(self, job: str, offset: int, elapsed: float, since: int = 0) -> bytes:
         """The answer to a poll at `elapsed` seconds after the start."""
@@ -64,7 +69,7 @@ class Run:
         left = self.crashes - 1
         return replace(
             self, crashes=left, dies_at=self.dies_at if left > 0 else None, trouble=self.trouble if left > 0 else "",
-            start=max(self._saves(elapsed), default=self.start),
+            start=max(self._saves(elapsed), default=self.start), had=(*self.had, *self._saves(elapsed)),
         )  # fmt: skip
 
     def gone(self, elapsed: float) -> bool:
@@ -74,16 +79,32 @@ class Run:
 
     def made(self, job: str, elapsed: float) -> list[tuple[str, int, float]]:
         """Weights it saved: name, step, at which second."""
-        kept = [(f"{job}_{step:09d}.safetensors", step, self._second(step)) for step in self._saves(elapsed)]
+        saved = [*((step, -1.0) for step in self.had), *((step, self._second(step)) for step in self._saves(elapsed))]
+        told = [(self.boasts or step, second) for step, second in saved]
+        kept = [(f"{job}_{step:09d}.safetensors", step, second) for step, second in told]
         final = (f"{job}.safetensors", self.steps, self._second(self.steps))
         return [*kept, final] if self._finished(elapsed) and not self.empty else kept
+
+    def there(self, job: str, elapsed: float) -> list[str]:
+        """Names of the weights that lie there: the last is not pruned, nor are the newest numbered ones."""
+        names = [name for name, _, _ in self.made(job, elapsed)]
+        final = names[-1:] if names[-1:] == [f"{job}.safetensors"] else []
+        return [*names[: len(names) - len(final)][-KEPT:], *final]
+
+    def optimizer(self, job: str, elapsed: float) -> str:
+        """What is in optimizer.pt, which is rewritten in place."""
+        made = self.made(job, elapsed)
+        half = "half a " if elapsed < made[-1][2] + SAVING else ""
+        return f"{half}state of step {made[-1][1]}"
 
     def whole(self, job: str, elapsed: float) -> bytes:
         """The answer to `saves.whole`."""
         made = self.made(job, elapsed)
         if not made:
             return b"count=0\nchanged=\nage=1000\n"
-        name, _, second = made[-1]
+        name, step, second = made[-1]
+        if elapsed < second + SAVING:
+            return f"count={3 * len(made) - 2}\nSaved optimizer to\nSaving at step {step}\nchanged=1\nage=0\n".encode()
         said = f"Saved checkpoint to /o/{job}/{name}\nSaved optimizer to\n"
         return f"count={3 * len(made)}\n{said}changed={second:.0f}000\nage={elapsed - second:.0f}\n".encode()
 

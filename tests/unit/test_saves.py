@@ -55,6 +55,15 @@ def test_a_set_is_whole_once_both_lines_are_there_and_no_save_began_since(out: P
     assert (final.name, saves.step_of(JOB, final.name, 30)) == (f"{JOB}.safetensors", 30)
 
 
+def test_what_an_earlier_start_on_the_machine_saved_is_whole_still(out: Path) -> None:
+    (out / "optimizer.pt").write_bytes(b"x")
+    (out.parents[1] / "run.log.1").write_text("\n".join(saved(10)) + "\nError running job: boom\n")
+    earlier = said(out, "Loading")
+    assert earlier is not None
+    assert earlier.name == f"{JOB}_000000010.safetensors"
+    assert said(out, "Loading", "Saving at step 20") is None
+
+
 def test_an_optimizer_that_is_rewritten_in_place_shows(out: Path) -> None:
     state = out / "optimizer.pt"
     state.write_bytes(b"x")
