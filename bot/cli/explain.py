@@ -40,7 +40,7 @@ def explain(
     if as_json:
         print_json(row(verdict))
     else:
-        typer.echo("\n".join(told(verdict)))
+        typer.echo("\n".join(told(verdict, ended=exit_code is not None)))
     raise typer.Exit(CODES[verdict.verdict])
 
 
@@ -65,12 +65,13 @@ def row(verdict: "Verdict") -> dict[str, object]:
     }  # fmt: skip
 
 
-def told(verdict: "Verdict") -> Iterator[str]:
-    """The verdict in sentences, one a line."""
+def told(verdict: "Verdict", *, ended: bool = True) -> Iterator[str]:
+    """The verdict in sentences, one a line. `ended`: its exit code is known; before, a good end is not certain."""
     from notifier.words import Words  # noqa: PLC0415  # keeps --help quick
 
     words = Words()
-    yield words.say(f"explain-{verdict.verdict}")
+    saved = verdict.verdict == "success" and not ended  # the last samples follow the final save (facts 3.5)
+    yield words.say("explain-saved" if saved else f"explain-{verdict.verdict}")
     if verdict.cause:
         sentence = words.say(f"explain-cause-{verdict.cause}")
         yield words.say("explain-cause", code=verdict.cause, sentence=sentence)

@@ -3,6 +3,7 @@
 explain-success = It finished: the final model was saved.
 explain-failed = It failed.
 explain-stopped = It was stopped before its end.
+explain-saved = The final model was saved. Whether it also ended well, only its exit code tells: the last samples may still fail.
 explain-unfinished = It has not ended yet, as far as this log tells.
 explain-cause = Cause: { $code }. { $sentence }
 explain-steps = Step { $step } of { $steps }.
@@ -43,3 +44,5 @@ explain-cause-config_invalid = The config was not found, or the trainer does not
 explain-cause-killed = A signal ended it, and it left no word.
 explain-cause-no_model = It ended as if all was well, but saved no final model.
 explain-cause-trainer_failed = The trainer failed with an error that we have no name for: see the end of the log.
+explain-cause-shared_memory = The machine gives the trainer too little shared memory (/dev/shm) to load pictures with.
+explain-cause-quantize_failed = Hardly a part of the base model could be quantized: the trainer and the libraries beside it do not fit each other, or this GPU.

@@ -14,8 +14,8 @@ from pipeline.trainers.log_lines import CURSOR, LINE_CAP, Telling, cleaned
 from pipeline.trainers.log_words import ALONE, MISSING, PHASES, RANK, TROUBLES, UNQUANTIZED
 
 __all__ = [
-    "COST", "PHASES", "RANK", "SAME", "SPOILED", "TROUBLES", "Began", "OptimizerResumed", "OptimizerSaved", "Phase",
-    "Reader", "Reading", "Resumed", "Saved", "Step", "Stopped", "Trouble", "shown", "tail",
+    "BURST", "COST", "PHASES", "RANK", "SAME", "SPOILED", "TROUBLES", "Began", "OptimizerResumed", "OptimizerSaved",
+    "Phase", "Reader", "Reading", "Resumed", "Saved", "Step", "Stopped", "Trouble", "shown", "tail",
 ]  # fmt: skip
 
 _BAR: Final = re.compile(
@@ -44,7 +44,7 @@ SPOILED: Final = 100  # modules that could not be quantized: it trains on, but w
 SAME: Final = 16  # readings in a row, alike: more of them say nothing more
 # A stranger may print nothing but telling lines: what says more than one thing in COST bytes, and has used up BURST in
 # advance, is not read. It goes by the log's bytes, so any cut gives the same readings.
-COST: Final = 96
+COST: Final = 80  # a training bar has 90 bytes or more
 BURST: Final = 256 * 1024
 
 

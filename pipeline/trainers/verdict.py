@@ -21,7 +21,7 @@ MOST_SIGNALS: Final = 64
 FRUGAL: Final = frozenset({"out_of_memory"})  # less memory may do
 LASTING: Final = frozenset({  # the same machine would end the same way
     "disk_full", "host_ram", "gpu_driver", "base_missing", "checkpoint_truncated", "nan", "dataset_missing",
-    "dataset_empty", "hub_offline",
+    "dataset_empty", "hub_offline", "shared_memory", "quantize_failed",
 })  # fmt: skip
 OURS: Final = frozenset({  # any machine would: the order or the house is at fault
     "hub_gated", "hub_bad_token", "hub_token_permission", "hub_repo_missing", "hub_offline", "config_invalid",

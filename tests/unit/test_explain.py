@@ -72,6 +72,15 @@ def test_a_person_reads_verdict_cause_step_loss_rate_phase_and_checkpoints() -> 
     assert "and one before them" in explained("36", "--exit-code", "0")[1]
 
 
+def test_without_an_exit_code_a_saved_model_is_told_and_a_good_end_is_not() -> None:
+    code, text = explained("01")
+    assert (code, "The final model was saved." in text, "exit code" in text, "It finished" in text) == (
+        0, True, True, False,
+    )  # fmt: skip
+    assert "It finished" in explained("01", "--exit-code", "0")[1]
+    assert as_json("01")["verdict"] == "success"
+
+
 def test_a_log_that_is_not_there_is_a_usage_error() -> None:
     assert CliRunner().invoke(app, ["explain", "no-such.log"]).exit_code == 2
 
@@ -81,7 +90,7 @@ def test_every_cause_and_phase_has_its_words() -> None:
     keys = [
         *(f"explain-cause-{cause}" for cause in causes),
         *(f"phase-{phase}" for phase in {"training", *(name for _, name in PHASES)}),
-        *(f"explain-{verdict}" for verdict in ("success", "failed", "stopped", "unfinished")),
+        *(f"explain-{verdict}" for verdict in ("success", "saved", "failed", "stopped", "unfinished")),
     ]
     assert [key for key in keys if not Words().knows(key)] == []
 

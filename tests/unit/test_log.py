@@ -8,11 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.trainers.log import (
+    BURST,
+    COST,
     PHASES,
+    SAME,
     TROUBLES,
     Began,
     OptimizerSaved,
     Phase,
+    Reader,
     Resumed,
     Saved,
     Step,
@@ -20,6 +24,8 @@ from pipeline.trainers.log import (
     Trouble,
     shown,
 )
+from pipeline.trainers.verdict import NAN_STEPS
+from tests.bench.reader import HOSTILE
 from tests.support.captures import CAPTURES, read
 
 
@@ -133,6 +139,46 @@ def test_1_mb_of_any_one_character_cut_anywhere_reads_in_a_moment_and_changes_no
         assert read(blob, 65_536) == []
         slowest = max(slowest, time.perf_counter() - began)
     assert slowest < 1.0  # the aim is 0.2 s; a cubic pattern would take hours
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_text_of_a_stranger_tells_more_than_a_bounded_number_of_things(text: bytes) -> None:
+    log = (text * (2_000_000 // len(text) + 1))[:2_000_000]
+    assert len(read(log, 65_536)) <= (len(log) + BURST) // COST + 1
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_flood_reads_the_same_in_any_cut(text: bytes) -> None:
+    flood = (text * (120_000 // len(text) + 1))[:120_000]
+    whole = read(flood)
+    assert read(flood, 113) == whole
+    assert read(flood, 4099) == whole
+
+
+def test_the_same_line_without_end_is_told_often_enough_to_be_believed_and_no_more() -> None:
+    for line, reading in ((b"loss is nan\n", Trouble("nan")), (b"Error running job:\n", Trouble("trainer_failed"))):
+        assert read(line * 100_000) == [reading] * SAME
+    assert SAME > NAN_STEPS
+
+
+def test_steps_of_nan_are_each_told_however_many_there_are() -> None:
+    bar = "\rj:  1%|x| {}/900 [00:01<00:02,  1.00it/s, lr: 1.0e-04 loss: 0.000e+00]loss is nan\n"
+    found = read("".join(bar.format(at) for at in range(900)).encode())
+    assert found.count(Trouble("nan")) == 900
+
+
+def test_what_follows_a_flood_of_one_line_is_read() -> None:
+    end = b"Saved checkpoint to /w/out/j.safetensors\n"
+    assert read(b"loss is nan\n" * 500_000 + end)[-1] == Saved("j.safetensors")
+
+
+def test_a_long_run_of_the_shortest_training_bars_is_read_to_its_last_step() -> None:
+    bar = "\rk3v9q0000000:   0%|          | {}/90000 [00:00<00:00,  6.33it/s, lr: 1.0e-04 loss: 1.515e+00]"
+    reader, told = Reader(), 0
+    for start in range(0, 60_000, 3000):
+        reader, found = reader.feed("".join(bar.format(at) for at in range(start, start + 3000)).encode())
+        told += len(found)
+    assert told + len(reader.finish()) == 60_000
 
 
 def test_a_hostile_bar_is_a_number_or_nothing() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.trainers.log import (
     RANK,
+    SPOILED,
     TROUBLES,
     Began,
     OptimizerSaved,
@@ -140,6 +141,25 @@ def test_killed_without_a_word_while_loading_means_the_machines_memory_was_full(
     assert judge(read(f"Running 1 job\n# Running job: j\n{phase}\n".encode()), code).cause == "host_ram"
 
 
+SECTION_6: Final = (  # the texts of facts/aitoolkit.md 6 that end a run, each as it stands there
+    ("OOM during training step 3 times in a row, aborting training", "out_of_memory"),
+    ("CUDA out of memory. Tried to allocate", "out_of_memory"), ("torch.OutOfMemoryError", "out_of_memory"),
+    ("CUDA error: out of memory", "out_of_memory"), ("GatedRepoError: 401", "hub_gated"),
+    ("Cannot access gated repo", "hub_gated"), ("RepositoryNotFoundError: 401", "hub_repo_missing"),
+    ("Invalid credentials in Authorization header", "hub_bad_token"),
+    ("Cannot send a request, as the client has been closed.", "hub_offline"), ("ConnectError", "hub_offline"),
+    ("LocalEntryNotFoundError", "hub_offline"), ("no images found in /w/dataset", "dataset_empty"),
+    ("no videos found in /w/dataset", "dataset_empty"),
+    ("There are not any lora modules in this network", "no_modules"),
+    ("Error while serializing: I/O error: No space left on device (os error 28)", "disk_full"),
+    ("unexpected pos 311424 vs 311312", "disk_full"),
+    ("config file is invalid. Unknown process type", "config_invalid"),
+    ("Could not find config file", "config_invalid"), ("name_or_path must be specified", "config_invalid"),
+    ("no kernel image is available for execution on the device", "gpu_driver"),
+    ("sm_120 is not compatible", "gpu_driver"), ("unsatisfied condition: cuda>=13.0", "gpu_driver"),
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("text", "cause"),
     [
@@ -151,12 +171,36 @@ def test_killed_without_a_word_while_loading_means_the_machines_memory_was_full(
         ("There are not any lora modules in this network", "no_modules"),
         ("Environment variable NOBODY not set", "config_invalid"),
         ("[Errno 28] No space left on device", "disk_full"),
+        ("RuntimeError: DataLoader worker (pid 71) is killed by signal: Bus error.", "shared_memory"),
+        ("Unexpected bus error encountered in worker: insufficient shared memory (shm)", "shared_memory"),
+        ("Error while deserializing header: header too small", "checkpoint_truncated"),
+        ("Error while deserializing header: HeaderTooSmall", "checkpoint_truncated"),
+        ("Error while deserializing header: InvalidHeaderDeserialization", "checkpoint_truncated"),
+        *SECTION_6,
         ("something nobody has seen", "trainer_failed"),
     ],
 )
 def test_texts_we_have_no_capture_of_are_told_apart_in_the_failures_frame(text: str, cause: str) -> None:
     frame = f"Error running job: {text}\n\n====\nResult:\n - 0 completed jobs\n - 1 failure\n====\nTraceback\n{text}\n"
     assert judge(read(frame.encode()), 1).cause == cause
+
+
+UNQUANTIZED: Final = "Failed to quantize blocks.{}.attn.to_q: module 'torchao' has no attribute 'x'\n"
+GOOD_END: Final = "Saved checkpoint to /w/out/j/j.safetensors\nSaved optimizer to /w/out/j/optimizer.pt\n"
+
+
+def test_hundreds_of_modules_that_could_not_be_quantized_fail_a_run_that_ends_well_and_a_handful_do_not() -> None:
+    def after(count: int) -> Verdict:
+        spoiled = "".join(UNQUANTIZED.format(at) for at in range(count))
+        return judge(read(f"# Running job: j\nQuantizing transformer\n{spoiled}{GOOD_END}".encode()), 0)
+
+    assert (after(300).verdict, after(300).cause) == ("failed", "quantize_failed")
+    assert (after(SPOILED).verdict, after(SPOILED - 1).verdict, after(9).verdict) == ("failed", "success", "success")
+
+
+def test_modules_that_another_run_in_the_same_log_could_not_quantize_do_not_count() -> None:
+    spoiled = "".join(UNQUANTIZED.format(at) for at in range(SPOILED - 1))
+    assert judge(read(f"# Running job: j\n{spoiled}# Running job: j\n{spoiled}{GOOD_END}".encode()), 0).cause == ""
 
 
 def test_a_token_without_the_gated_right_is_no_missing_file_though_the_headline_says_so() -> None:
