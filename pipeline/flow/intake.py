@@ -10,40 +10,31 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.domain.account import Room
-from pipeline.domain.catalogue import Model
-from pipeline.domain.checkpoint import Kept
 from pipeline.domain.dataset import Finding, Inspection, Manifest
 from pipeline.domain.events import StageReached, Wished
 from pipeline.domain.faults import UserFault
 from pipeline.domain.ids import AccountId, Identity, JobId, Slug, spell
 from pipeline.domain.job import Address, Job
-from pipeline.domain.ledger import Balance, Entry
+from pipeline.domain.ledger import Balance
 from pipeline.domain.money import Points, Tariff
-from pipeline.domain.progress import Progress
 from pipeline.domain.quote import Quote, quote
 from pipeline.domain.recipe import Recipe
-from pipeline.domain.stage import Stage, Wish
+from pipeline.domain.stage import Wish
 from pipeline.flow import deadlines
 from pipeline.flow.accounts import Accounts
-from pipeline.flow.catalogue import Catalogue
 from pipeline.flow.drafts import Draft, Drafts
 from pipeline.flow.grants import Grants
-from pipeline.flow.journal import load_job, load_progress
 from pipeline.flow.kit import need_of
-from pipeline.flow.ledger import Ledger
+from pipeline.flow.looks import LIVE, Looks
 from pipeline.flow.meant import Meant
 from pipeline.flow.offers import Shelf
-from pipeline.flow.records import OpenQuote, job_doc, job_from, quote_doc, quote_from
-from pipeline.flow.releases import Releases
-from pipeline.flow.spool import Spool
+from pipeline.flow.records import OpenQuote, job_doc, quote_doc, quote_from
 from pipeline.flow.stages.common import hold_key
 from pipeline.flow.turns import Turns
-from pipeline.ports import Clock, Engine, Fetcher, House, Pace, Provider, Store, Workshop
+from pipeline.ports import Engine, Fetcher, House, Pace, Provider, Workshop
 from pipeline.trainers.bases import base
-from pipeline.trainers.log import shown
 
 CAS_TRIES: Final = 50
-LIVE: Final = tuple(stage.value for stage in Stage if stage is not Stage.DONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,18 +58,13 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Intake:
-    store: Store
-    clock: Clock
+class Intake(Looks):
     dice: random.Random
     provider: Provider
     workshop: Workshop
     links: Fetcher
-    ledger: Ledger
     accounts: Accounts
-    catalogue: Catalogue
     drafts: Drafts
-    spool: Spool
     house: House
     tariff: Tariff
     terms: Terms
@@ -242,11 +228,6 @@ class Intake:
             target = await self._own(account, target.id)
         raise UserFault("too-late")
 
-    async def kept(self, account: AccountId, job: JobId) -> list[Kept]:
-        """Checkpoints of a training that is over which may be made its model, the highest step first."""
-        found = await self._maybe(account, job)
-        return await self._releases.kept(found) if found is not None else []
-
     async def take(self, account: AccountId, address: Address, job: JobId, step: int) -> Job:
         """Make the kept checkpoint of `step` the model of that training. Asked twice, it is done once.
 
@@ -264,76 +245,9 @@ class Intake:
             raise UserFault("release-running")
         return other
 
-    @property
-    def _releases(self) -> Releases:
-        return Releases(store=self.store, clock=self.clock, spool=self.spool)
-
-    async def jobs(self, account: AccountId, limit: int = 10) -> list[Job]:
-        docs = await self.store.find("jobs", equal={"account": account}, order="-changed_ms", limit=limit)
-        return [job_from(doc) for doc in docs]
-
-    async def job(self, account: AccountId, job: JobId | None) -> tuple[Job, Progress | None]:
-        """One job of this account: the named one, or the newest."""
-        found = await self._own(account, job) if job else await self._newest(account)
-        return found, await load_progress(self.store, found.id)
-
-    async def log(self, account: AccountId, job: JobId | None) -> tuple[Job, list[str]]:
-        """What the trainer of one job of this account said last."""
-        found = await self._own(account, job) if job else await self._newest(account)
-        return found, shown(await asyncio.to_thread(self.spool.log_end, found.id))
-
-    async def _newest_live(self, account: AccountId) -> JobId:
-        return (await self._live(account, None)).id
-
-    async def _live(self, account: AccountId, job: JobId | None) -> Job:
-        if job:
-            return await self._own(account, job)
-        docs = await self.store.find(
-            "jobs", equal={"account": account}, among={"stage": LIVE}, order="-changed_ms", limit=1
-        )
-        if not docs:
-            raise UserFault("no-such-job")
-        return job_from(docs[0])
-
-    async def _newest(self, account: AccountId) -> Job:
-        jobs = await self.jobs(account, 1)
-        if not jobs:
-            raise UserFault("no-such-job")
-        return jobs[0]
-
-    async def _own(self, account: AccountId, job: JobId) -> Job:
-        found = await self._maybe(account, job)
-        if found is None:
-            raise UserFault("no-such-job")
-        return found
-
-    async def _maybe(self, account: AccountId, job: JobId) -> Job | None:
-        """A job of another account is as good as none: the answer tells nothing about it."""
-        found = await load_job(self.store, job)
-        return found if found and found.account == account else None
-
-    # --- models and money
-
-    async def models(self, account: AccountId) -> list[Model]:
-        own = await self.catalogue.of(account)
-        slugs = {model.slug for model in own}
-        return own + [model for model in await self.catalogue.public(50) if model.slug not in slugs]
-
-    async def model(self, account: AccountId, slug: Slug) -> Model:
-        found = await self.catalogue.get(slug)
-        if found is None or not (found.public or found.account == account):
-            raise UserFault("no-such-model", slug=slug[:60])
-        return found
-
-    async def balance(self, account: AccountId) -> Balance:
-        return await self.ledger.balance(account)
-
     async def grant(self, by: Identity, to: Identity, points: int, reason: str, key: str) -> Balance:
         grants = Grants(store=self.store, clock=self.clock, ledger=self.ledger, accounts=self.accounts)
         return await grants.give(by, to, points, reason, key)
-
-    async def receipts(self, account: AccountId) -> list[Entry]:
-        return await self.ledger.entries(account)
 
 
 def _job_id(account: AccountId, asked: OpenQuote) -> JobId:
