@@ -10,9 +10,9 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from bot import errands
+from bot import errands, pages
 from bot.ports import Office, Said
-from bot.talk import dataset, dialogue, hello, jobs, models, phrases, purse, settings, train, upload
+from bot.talk import dataset, dialogue, hello, phrases, train
 from bot.talk.effects import (
     AddToDraft,
     Aside,
@@ -27,7 +27,6 @@ from bot.talk.effects import (
     Grant,
     Known,
     MakeWish,
-    Page,
     Refuse,
     Show,
     ShowSamples,
@@ -36,13 +35,11 @@ from bot.talk.effects import (
     Tell,
 )
 from bot.visit import Premises, Visit
-from notifier import cards
 from notifier.card import Card, Tone
 from notifier.ports import Courier, MessageId, Unreachable
-from notifier.view import view_of
 from notifier.words import Words
 from pipeline.domain.faults import Blame, Fault, UserFault
-from pipeline.domain.ids import AccountId, JobId, Slug
+from pipeline.domain.ids import AccountId, JobId
 from pipeline.domain.recipe import Recipe
 from pipeline.ports import Clock
 
@@ -139,7 +136,7 @@ class Desk:
             case Refuse(code, facts):
                 raise UserFault(code, **facts)
             case Show(page, of):
-                return await self._page(visit, page, of)
+                return await pages.page(visit, page, of, office, self._premises, self._clock.now())
             case AddToDraft(files, count):
                 return await self._add(visit, files, count=count)
             case BringLink():
@@ -247,60 +244,6 @@ class Desk:
         if not effect.aloud:
             return None
         return phrases.sentence(visit.words.say(f"chat-wish-{effect.wish}", slug=job.slug or job.recipe.slug))
-
-    async def _page(self, visit: Visit, page: Page, of: str) -> Card:  # noqa: C901, PLR0911, PLR0912  # one line for each page
-        words, office, account = visit.words, self._office, visit.account
-        match page:
-            case Page.START:
-                return hello.start_card(words)
-            case Page.HELP:
-                return hello.help_card(words, self._premises.publish)
-            case Page.DRAFT:
-                return dataset.draft_card(await office.draft(account), words)
-            case Page.STATUS:
-                return await self._status(visit, of)
-            case Page.JOBS:
-                return jobs.jobs_card(await office.jobs(account), words, self._clock.now())
-            case Page.LOG:
-                return jobs.log_card(*await office.log(account, JobId(of) if of else None), words)
-            case Page.MODELS:
-                return models.models_card(visit.seen(await office.models(account)), account, words)
-            case Page.MODEL:
-                return await self._model(visit, Slug(of))
-            case Page.BALANCE:
-                return purse.balance_card(await office.balance(account), words, self._premises.tariff)
-            case Page.SETTINGS:
-                return settings.settings_card(await office.room(visit.said.identity), words)
-            case Page.UPLOAD:
-                pages, said = self._premises.pages, visit.said
-                link = await pages.upload_link(said.identity, said.address) if pages is not None else None
-                return upload.upload_card(link, words)
-            case Page.RECEIPTS:
-                return purse.receipts_card(await office.receipts(account), words, self._clock.now())
-            case other:
-                assert_never(other)
-
-    async def _model(self, visit: Visit, slug: Slug) -> Card:
-        model = await self._office.model(visit.account, slug)
-        if not visit.seen([model]):
-            raise UserFault("no-such-model", slug=slug[:60])
-        own, spool = model.account == visit.account, self._premises.spool
-        if not visit.said.private:
-            return models.shared_card(model, visit.words, spool, own=own)
-        kept = await self._office.kept(visit.account, model.job) if own else []
-        return models.model_card(model, visit.words, spool, own=own, kept=kept)
-
-    async def _status(self, visit: Visit, of: str) -> Card:
-        now = self._clock.now()
-        if not of and not await self._office.jobs(visit.account, 1):
-            return jobs.jobs_card((), visit.words, now)
-        job, progress = await self._office.job(visit.account, JobId(of) if of else None)
-        house = self._premises
-        view = view_of(job, progress)
-        card = cards.render(view, visit.words, now=now, spool=house.spool, simulated=house.simulated, pace=house.pace)
-        if not visit.said.private:
-            return jobs.glance(card, over=job.ending is not None)
-        return replace(card, final=True)  # the live message is another one; this one shows a moment
 
 
 def _room(said: Said) -> Room:
