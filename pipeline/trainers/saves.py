@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.domain.faults import HostFault
 from pipeline.domain.ids import JobId
 from pipeline.trainers.box import Command, folder, numbers
 from pipeline.trainers.pump import LOG
@@ -15,6 +16,7 @@ from pipeline.trainers.pump import LOG
 OPTIMIZER: Final = "optimizer.pt"
 COPIES: Final = "copied"  # a folder of the job's own, beside the trainer's: there the resume rule never looks
 COPIED: Final = "weights.safetensors"  # what a copy of the weights is called, whatever the trainer called them
+MOST: Final = 10**9  # that nine digits can tell
 GOES: Final = 5  # at a copy, half a second apart
 
 
@@ -138,9 +140,13 @@ find out/{job} -maxdepth 1 -type f -newer run.lock -name '{job}*.safetensors' -p
 
 
 def read_made(job: JobId, out: bytes, last: int) -> dict[int, str]:
-    """Names by step."""
+    """Names by step. Raises HostFault("weights-step") where all there is claims steps that nobody ordered."""
     names = out.decode("ascii", "replace").splitlines()
-    return {step: name for name in names if (step := step_of(job, name, last)) is not None}
+    found = {step: name for name in names if (step := step_of(job, name, last)) is not None}
+    claimed = {step for name in names if (step := step_of(job, name, MOST)) is not None}
+    if claimed and not found:
+        raise HostFault("weights-step", told=max(claimed), named=last)
+    return found
 
 
 STAGED: Final = "laid"  # a folder of the job's own, where a set arrives before it is laid down

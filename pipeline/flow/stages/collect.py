@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from pipeline.domain.checkpoint import newest
+from pipeline.domain.checkpoint import Checkpoint, newest
 from pipeline.domain.events import Collected
 from pipeline.domain.faults import HostFault, HostSilent
 from pipeline.domain.job import Artifact, Ending, Job
@@ -86,19 +86,23 @@ async def _weights(job: Job, kit: Kit, host: Host) -> Job:
     """The last step's weights, at home; of a stopped run, those of the highest step that is newer than at home."""
     if job.finished:
         return job
-    made = saves.read_made(job.id, (await host.run(saves.made(job.id))).out, job.recipe.steps)
-    stopped = job.wish is Wish.STOP
-    if job.recipe.steps not in made and not stopped:
-        raise HostFault("weights-missing")
-    last, best = newest(job.mirror), max(made, default=0)
-    if not best or (last is not None and last.step >= best):
-        return job
+    out = (await host.run(saves.made(job.id))).out
     try:
-        fresh = await final_weights(job, kit, host, made[best], best)
+        fresh = await _best(job, kit, host, saves.read_made(job.id, out, job.recipe.steps))
     except HostFault as fault:
         await judged(job, kit, fault)
         raise
-    return await record(job, kit, Homeward(fresh=fresh))
+    return job if fresh is None else await record(job, kit, Homeward(fresh=fresh))
+
+
+async def _best(job: Job, kit: Kit, host: Host, made: dict[int, str]) -> Checkpoint | None:
+    """Bring the best of `made` home; None: nothing is better than what is there."""
+    if job.recipe.steps not in made and job.wish is not Wish.STOP:
+        raise HostFault("weights-missing")
+    last, best = newest(job.mirror), max(made, default=0)
+    if not best or (last is not None and last.step >= best):
+        return None
+    return await final_weights(job, kit, host, made[best], best)
 
 
 async def _samples(job: Job, kit: Kit, host: Host) -> list[Path]:
