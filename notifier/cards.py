@@ -5,22 +5,18 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from notifier import figures
 from notifier.card import Button, Card, Tone
 from notifier.view import JobView
 from notifier.words import Words
 from pipeline.domain.events import Delayed, Resumed
 from pipeline.domain.faults import Blame
 from pipeline.domain.job import Alert
-from pipeline.domain.money import MicroUsd, Points
-from pipeline.domain.progress import Progress
 from pipeline.domain.stage import End, Stage, Wish
 from pipeline.ports import Pace
 
 CHAPTERS: Final = tuple(stage for stage in Stage if stage is not Stage.DONE)
 OF_A_RELEASE: Final = (Stage.PREPARE, Stage.BILL, Stage.PUBLISH, Stage.REGISTER)
-QUIET: Final = timedelta(minutes=1)  # a silence longer than this is explained
-TICK: Final = timedelta(seconds=15)  # the cost moves in these, so that waiting is not an edit every second
-GIGA, MEGA = 10**9, 10**6
 PLAIN_PACE: Final = Pace()
 AT_WORK: Final = frozenset({Stage.UPLOAD, Stage.FETCH, Stage.TRAIN, Stage.COLLECT})  # a boot is silent by nature
 KEEPABLE: Final = frozenset({Stage.TRAIN, Stage.COLLECT})  # where "stop and keep" has something to keep
@@ -40,13 +36,13 @@ def render(
 
 
 def _running(view: JobView, words: Words, now: datetime, pace: Pace) -> Card:
-    bar, label = _bar(view, words)
+    bar, label = figures.bar(view, words)
     return Card(
         title=_title("running-title", view, words),
         lines=_said(_chapter(view, words), _phase(view, words), *_notes(view, words, now, pace)),
         bar=bar,
         bar_label=label,
-        fields=_measures(view, words, now, pace),
+        fields=figures.measures(view, words, now, pace),
         buttons=_buttons(view, words),
         tone=Tone.BUSY,
     )
@@ -78,10 +74,10 @@ def _finished(view: JobView, words: Words, spool: Path) -> Card:
             words.say(f"{what}-lead", step=view.step, steps=view.steps),
             words.say("done-use", tag=f"<lora:{view.slug}:0.8>", trigger=view.trigger),
             view.url,
-            _money(view, words),
+            figures.money(view, words),
             words.say("done-next", slug=view.slug),
         ),
-        fields=_facts(view, words),
+        fields=figures.facts(view, words),
         picture=spool / view.sheet if view.sheet else None,
         tone=Tone.GOOD,
         final=True,
@@ -98,8 +94,8 @@ def _ended(view: JobView, words: Words) -> Card:
     onward = words.say(f"next-{whose}" if failed else "next-again", job=view.job)
     return Card(
         title=_title("failed-title" if failed else f"{end}-title", view, words),
-        lines=_said(*why, said, _money(view, words), _keeping(view, words), "" if view.release else onward),
-        fields=_facts(view, words) if view.step else (),
+        lines=_said(*why, said, figures.money(view, words), _keeping(view, words), "" if view.release else onward),
+        fields=figures.facts(view, words) if view.step else (),
         buttons=_takes(view, words),
         tone=Tone.BAD if failed else Tone.PLAIN,
         final=True,
@@ -171,10 +167,10 @@ def _notes(view: JobView, words: Words, now: datetime, pace: Pace) -> list[str]:
     waiting = now - (view.since if view.progress is None or not view.progress.total else view.heard)
     silence = now - view.silent if view.silent is not None else timedelta()
     if view.delayed is not None:
-        notes.append(_delay(view.delayed, silence if silence > QUIET * pace.factor else None, now, words))
+        notes.append(_delay(view.delayed, silence if silence > figures.QUIET * pace.factor else None, now, words))
     elif view.silent is not None and view.stage in AT_WORK:
         notes.append(words.say("silent", ago=words.span(silence)))
-    elif waiting > QUIET * pace.factor:
+    elif waiting > figures.QUIET * pace.factor:
         notes.append(words.say(f"why-{view.stage}"))
     return notes
 
@@ -189,7 +185,7 @@ def _resumed(resumed: Resumed, words: Words) -> str:
 def _alert(alert: Alert, words: Words, now: datetime) -> str:
     """Why it will stop by itself, and when: to the minute, so that waiting is not an edit every second."""
     left = max(timedelta(), alert.until - now)
-    wait = words.span(left) if left > QUIET else words.say("alert-soon")
+    wait = words.span(left) if left > figures.QUIET else words.say("alert-soon")
     return words.say(f"alert-{alert.code}", wait=wait)
 
 
@@ -200,92 +196,9 @@ def _delay(delayed: Delayed, silence: timedelta | None, now: datetime, words: Wo
         _said(
             words.hint(delayed.code, delayed.facts) or words.say("delayed"),
             words.say("delayed-for", ago=words.span(silence)) if silence else "",
-            words.say("again-in", wait=words.span(wait)) if wait > QUIET else words.say("again-soon"),
+            words.say("again-in", wait=words.span(wait)) if wait > figures.QUIET else words.say("again-soon"),
         )
     )
-
-
-def _bar(view: JobView, words: Words) -> tuple[float | None, str]:
-    """How far the stage in hand is, 0..1, and the same as "n/total" with its unit."""
-    progress = view.progress
-    if progress is None or progress.total <= 0:
-        training = view.stage is Stage.TRAIN
-        return (view.step / view.steps, _count("step", view.step, view.steps, words)) if training else (None, "")
-    done = min(progress.done, progress.total)
-    return done / progress.total, _count(progress.unit, done, progress.total, words)
-
-
-def _count(unit: str, done: int, total: int, words: Words) -> str:
-    """As "12/30 steps": digits without grouping, for people's scripts read them."""
-    if unit == "byte":
-        scale, name = (GIGA, "gb") if total >= GIGA else (MEGA, "mb")
-        return words.say(f"bar-{name}", done=f"{done / scale:.1f}", total=f"{total / scale:.1f}")
-    key = f"bar-{unit}"
-    return words.say(key if words.knows(key) else "bar-any", done=str(done), total=str(total))
-
-
-def _measures(view: JobView, words: Words, now: datetime, pace: Pace) -> tuple[tuple[str, str], ...]:
-    """The figures of a running job; one that is not known yet is left out."""
-    progress, quiet = view.progress, now - view.heard
-    told = {
-        "loss": words.number(view.loss, 3) if view.stage is Stage.TRAIN and view.loss is not None else "",
-        "speed": _speed(progress, words) if progress else "",
-        "left": words.duration(progress.seconds_left) if progress and progress.seconds_left is not None else "",
-        "cost": _cost(view, words, now, pace),
-        "gpu": words.say("gpu-rate", gpu=view.gpu, rate=words.usd(view.rate)) if view.gpu else "",
-        "heard": words.say("ago", time=words.span(quiet)) if quiet > QUIET * pace.factor else "",
-    }
-    return tuple((words.say(f"field-{name}"), value) for name, value in told.items() if value)
-
-
-def _speed(progress: Progress, words: Words) -> str:
-    if progress.unit == "step" and progress.seconds_per_step is not None:
-        return words.say("speed-step", seconds=words.number(progress.seconds_per_step, 3))
-    if progress.bytes_per_second is not None:
-        return words.say("speed-byte", size=words.size(progress.bytes_per_second))
-    return ""
-
-
-def _cost(view: JobView, words: Words, now: datetime, pace: Pace) -> str:
-    """What the machines have cost the person so far, in points at the quote's own rate; never above the ceiling."""
-    if not view.gpu and not view.spent:
-        return ""
-    tick = TICK * pace.factor
-    run = max(now - view.metered, timedelta()) // tick * tick if view.metered else timedelta()
-    cost = MicroUsd(view.spent + round(view.rate * pace.life(run.total_seconds()) / 3600))
-    return words.say("cost", points=_points(cost, view), most=words.points(view.ceiling))
-
-
-def _points(cost: MicroUsd, view: JobView) -> Points:
-    """`cost` in points as the quote priced it: fee and rate are in its ceiling already."""
-    if not view.ceiling_cost:
-        return Points(0)
-    return Points(min(view.ceiling, -(-cost * view.ceiling // view.ceiling_cost)))
-
-
-def _facts(view: JobView, words: Words) -> tuple[tuple[str, str], ...]:
-    """The figures of a job that is over."""
-    told = {
-        "trigger": view.trigger if view.has_model else "",
-        "steps": f"{view.step}/{view.steps}",
-        "final": words.number(view.loss, 3) if view.loss is not None else "",
-        "trained": words.span(view.trained) if view.trained else "",
-        "gpu": view.gpu,
-    }
-    return tuple((words.say(f"field-{name}"), value) for name, value in told.items() if value)
-
-
-def _money(view: JobView, words: Words) -> str:
-    """What was taken and what came back, exactly."""
-    charged = view.charged or Points(0)
-    returned = view.returned if view.returned is not None else Points(view.ceiling - charged)
-    if not charged and not returned:
-        return words.say("money-free")
-    if not charged:
-        return words.say("money-back", returned=words.points(returned))
-    if not returned:
-        return words.say("money-paid", charged=words.points(charged))
-    return words.say("money-both", charged=words.points(charged), returned=words.points(returned))
 
 
 def _why(view: JobView, words: Words) -> str:
