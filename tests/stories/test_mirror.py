@@ -9,7 +9,9 @@ from pipeline.domain.checkpoint import EVERY
 from pipeline.domain.faults import HostSilent
 from pipeline.domain.ids import Sha256
 from pipeline.domain.stage import End, Stage
+from pipeline.flow.carrying import COMING, WEIGHTS
 from pipeline.flow.journal import load_progress
+from pipeline.flow.spool import Spool
 from pipeline.trainers import saves
 from tests.support.box import Box
 from tests.support.jobs import ID, PURSE, a_world, accounts_sum, lived
@@ -177,3 +179,18 @@ def test_the_person_pays_for_the_steps_once(tmp_path: Path) -> None:
     alone = lived(a_world(tmp_path / "a", runs=[LONG]), long_job())
     job = lived(a_world(tmp_path / "b", runs=[replace(LONG, gone_at=100), LONG]), long_job())
     assert job.charged <= 1.05 * alone.charged
+
+
+def test_what_is_half_here_of_another_set_is_never_gone_on_with(tmp_path: Path) -> None:
+    """Files of an earlier try, and the folder of a proof that was killed, lie where the next set arrives."""
+    world = a_world(tmp_path, runs=[LONG])
+    coming = Spool(tmp_path).sets(ID) / COMING
+    (coming / ".workshop-x").mkdir(parents=True)
+    for name in (WEIGHTS, saves.OPTIMIZER, f"1-{ID}_000000005.safetensors.raw.part", ".workshop-x/made"):
+        (coming / name).write_text("of another set")
+    job = lived(world, long_job())
+    assert ended(job) == (Stage.DONE, End.DONE, STEPS)
+    assert set().union(*kept_files(world).values()) <= {WEIGHTS, saves.OPTIMIZER}
+    kept = [file.read_text() for file in Spool(tmp_path).sets(ID).glob("*/*")]
+    assert kept
+    assert "of another set" not in kept
