@@ -45,7 +45,7 @@ SAME: Final = 16  # readings in a row, alike: more of them say nothing more
 # A stranger may print nothing but telling lines: what says more than one thing in COST bytes, and has used up BURST in
 # advance, is not read. It goes by the log's bytes, so any cut gives the same readings.
 COST: Final = 80  # a training bar has 90 bytes or more
-BURST: Final = 256 * 1024
+BURST: Final = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +138,9 @@ class _Lines:
     def read_all(self, said: bytes) -> None:
         """Read the lines of `said` that have a word we know: the others are not even looked at."""
         telling = Telling(said, _MARKS)
-        self.phases = tuple(pair for mark, pair in _PHASES if mark in telling.ahead)
-        self.troubles = tuple(pair for mark, pair in _TROUBLES if mark in telling.ahead)
+        marks = {mark for _, mark in telling.ahead}
+        self.phases = tuple(pair for mark, pair in _PHASES if mark in marks)
+        self.troubles = tuple(pair for mark, pair in _TROUBLES if mark in marks)
         while telling.ahead:
             start, end = telling.line()
             raw = said[start:end]

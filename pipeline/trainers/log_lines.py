@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from heapq import heapify, heappop, heapreplace
 from typing import Final
 
 LINE_CAP: Final = 4096
@@ -32,22 +33,25 @@ class Telling:
 
     def __init__(self, said: bytes, marks: Iterable[bytes]) -> None:
         self.said = said
-        self.ahead = {mark: at for mark in marks if (at := said.find(mark)) >= 0}
+        self.ahead = [(at, mark) for mark in marks if (at := said.find(mark)) >= 0]  # a heap: where each stands next
+        heapify(self.ahead)
 
     def line(self) -> tuple[int, int]:
         """The next line's first byte and its end. Only while there is something `ahead`."""
-        hit = min(self.ahead.values())
+        hit = self.ahead[0][0]
         end = self.said.find(b"\n", hit)
         return self.said.rfind(b"\n", 0, hit) + 1, end if end >= 0 else len(self.said)
 
     def go(self, past: int) -> None:
         """Forget what begins before byte `past`."""
-        for mark in [mark for mark, at in self.ahead.items() if at < past]:
+        ahead = self.ahead
+        while ahead and ahead[0][0] < past:
+            mark = ahead[0][1]
             at = self.said.find(mark, past)
             if at >= 0:
-                self.ahead[mark] = at
+                heapreplace(ahead, (at, mark))
             else:
-                del self.ahead[mark]
+                heappop(ahead)
 
     def repeated(self, end: int, line: bytes) -> int:
         """Where the repeats of `line` end that follow upon its `end`."""

@@ -1,12 +1,14 @@
 """How fast the trainer's log is read, and in what memory: real captures, and a stranger's text made to be slow."""
 
-import tracemalloc
+import time
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from typing import Final
 
 from pipeline.trainers.log import Reader
-from tests.bench.row import Row, median_seconds
+from tests.bench.client import resident
+from tests.bench.row import Row, seconds
 from tests.support.captures import CAPTURES
 
 MEGABYTES: Final = 100
@@ -25,11 +27,13 @@ HOSTILE: Final = (
 def reader() -> list[Row]:
     """Megabytes a second on the captures and on the worst text we know; how far memory grows while it reads."""
     real = b"".join(file.read_bytes() for file in sorted(CAPTURES.glob("*.raw")))
-    taken = median_seconds(lambda: _read(real, MEGABYTES), runs=1)
-    worst = max(median_seconds(lambda text=text: _read(text, HOSTILE_MEGABYTES), runs=1) for text in HOSTILE)  # type: ignore[misc]  # bound now, called at once
+    began = time.perf_counter()
+    grown = _read(real, MEGABYTES)
+    taken = time.perf_counter() - began
+    worst = max(seconds(partial(_read, text, HOSTILE_MEGABYTES)) for text in HOSTILE)
     return [
         Row("log reader, captures", MEGABYTES / taken, "MB/s", "", None, f"{MEGABYTES} MB in polls of 256 KB"),
-        Row("log reader, memory", _growth(real), "MB", "", None, f"peak growth over {MEGABYTES} MB of captures"),
+        Row("log reader, memory", grown / 1024, "MB", "", None, f"peak growth over {MEGABYTES} MB of captures"),
         Row(
             "log reader, hostile", HOSTILE_MEGABYTES / worst, "MB/s", "", None,
             f"the worst of {len(HOSTILE)} texts, {HOSTILE_MEGABYTES} MB each",
@@ -37,24 +41,13 @@ def reader() -> list[Row]:
     ]  # fmt: skip
 
 
-def _growth(part: bytes) -> float:
-    """Megabytes at the peak, beyond what was held before; traced, so it is slower and not what is timed."""
-    tracemalloc.start()
-    try:
-        before = tracemalloc.get_traced_memory()[0]
-        _read(part, MEGABYTES)
-        return (tracemalloc.get_traced_memory()[1] - before) / 1e6
-    finally:
-        tracemalloc.stop()
-
-
 def _read(part: bytes, megabytes: int) -> int:
-    """How many readings there are in `part`, repeated to so many megabytes."""
-    found, one = 0, Reader()
+    """Read `part`, repeated to so many megabytes; the KB that this process grew by at most."""
+    before, peak, one = resident("VmRSS"), 0, Reader()
     for chunk in islice(_chunks(part), megabytes * 10**6 // POLL):
-        one, readings = one.feed(chunk)
-        found += len(readings)
-    return found
+        one, _ = one.feed(chunk)
+        peak = max(peak, resident("VmRSS"))
+    return peak - before
 
 
 def _chunks(part: bytes) -> Iterator[bytes]:

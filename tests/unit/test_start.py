@@ -184,10 +184,11 @@ def test_an_interrupt_reaches_the_trainer_and_its_end_is_written_down(a_box: Box
     until(lambda: rc(a_box) == "130\n")
 
 
-def test_no_descriptor_of_the_start_stays_open_in_the_trainer(a_box: Box) -> None:
+def test_the_trainer_does_not_hold_the_lock_it_was_started_under(a_box: Box) -> None:
     assert a_box.run() == 0
-    until(lambda: Path(f"/proc/{a_box.pid()}/comm").read_text() == "sleep\n")
-    assert {each.name for each in Path(f"/proc/{a_box.pid()}/fd").iterdir()} == {"0", "1", "2"}
+    a_box.has_one_trainer()
+    assert "run.turn" not in {each.resolve().name for each in Path(f"/proc/{a_box.pid()}/fd").iterdir()}
+    assert a_box.run(f"flock -n {a_box.job}/run.turn true") == 0
 
 
 def test_the_gpus_own_variables_arrive_as_they_were_and_nothing_else_does(a_box: Box) -> None:
