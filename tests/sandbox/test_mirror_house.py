@@ -20,6 +20,7 @@ from tests.sandbox.test_whole_job import HERE, ME, Wall, over, started
 
 SPEED = 200.0  # a checkpoint comes home every three seconds
 ORDER = "/train mytrigger steps=2000 rank=1 samples=0"
+OFTEN = f"{ORDER} save_every=10"  # the least there is
 
 
 @asynccontextmanager
@@ -46,12 +47,13 @@ def left_for(job: Job) -> list[str]:
 
 
 @pytest.mark.torture  # in virtual time: tests/stories/test_mirror.py
-def test_a_machine_that_vanishes_is_gone_on_from_elsewhere_with_its_optimizer(tmp_path: Path) -> None:
+@pytest.mark.parametrize("order", [ORDER, OFTEN])
+def test_a_machine_that_vanishes_is_gone_on_from_elsewhere_with_its_optimizer(tmp_path: Path, order: str) -> None:
     wall = Wall()
 
     async def life() -> Job:
         async with house(tmp_path, wall) as (world, whole):
-            account, job = await started(whole, wall, tmp_path, ORDER)
+            account, job = await started(whole, wall, tmp_path, order)
             while not job.mirror:
                 await asyncio.sleep(0.05)
                 job, _ = await whole.intake.job(account, job.id)
