@@ -27,9 +27,7 @@ _SAVED: Final = re.compile(r"Saved checkpoint to \S{0,400}/([A-Za-z0-9_.-]{1,120
 _BEGAN: Final = re.compile(r"# Running job: (\S{1,120})")
 _STATE: Final = ("Loading optimizer state from ", "Failed to load optimizer state from ")
 _RESUMED: Final = re.compile(r"Found step (\d{1,9}) in metadata, starting from there")
-_CONFIG: Final = re.compile(
-    r" {4,400}\""
-)  # the printed config: a person's prompts stand in it, so nothing is read there
+_CONFIG: Final = re.compile(r" {4,400}\"")  # the printed config has a person's prompts: nothing is read there
 _HEADLINE: Final = "Error running job:"
 _STOPS: Final = ("Error running job: Job stopped", "Exception: Job stopped")  # the stop flag: rc 1, as a failure
 
@@ -81,7 +79,10 @@ class OptimizerSaved:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something went wrong; what it was, is for the whole log to say. "trainer_failed" is the failure's headline."""
+    """Something went wrong; what it was, is for the whole log to say.
+
+    "trainer_failed" is the failure's headline; it also stands before "quantize_failed", which the trainer calls none.
+    """
 
     code: str
 
@@ -113,8 +114,6 @@ class OptimizerResumed:
 
 
 Reading = Step | Phase | Saved | OptimizerSaved | Trouble | Stopped | Began | Resumed | OptimizerResumed
-
-
 _Words = tuple[tuple[str, str], ...]
 
 
