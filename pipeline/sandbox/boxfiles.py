@@ -44,7 +44,7 @@ def matmul(a, b):
     return (a[0], b[1])
 '''
 HALFWAY = "halfway"  # among its programs: a training has done half of its steps
-TOOLS = ("bash", "curl", "sha256sum", "tar", "setsid", "env", "awk")
+TOOLS = ("bash", "curl", "sha256sum", "tar", "setsid", "flock", "env", "awk")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

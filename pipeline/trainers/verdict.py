@@ -17,6 +17,7 @@ MOST_CHECKPOINTS: Final = 200  # names we keep of one log, the newest
 MOST_RANKS: Final = 1000  # behind every known cause
 SIGINT: Final = 2
 SIGKILL: Final = 9
+SIGSEGV: Final = 11
 MOST_SIGNALS: Final = 64
 FRUGAL: Final = frozenset({"out_of_memory"})  # less memory may do
 LASTING: Final = frozenset({  # the same machine would end the same way
@@ -180,6 +181,8 @@ def unsaid(code: int | None, phase: str, before: str) -> str:
     """
     if _signal(code) == SIGKILL:
         return "host_ram" if phase in _SILENT_KILL else "killed"
+    if _signal(code) == SIGSEGV and phase in _SILENT_KILL:  # how it ends there when the kernel is slower
+        return before or "host_ram"
     return before or ("killed" if _signal(code) else "trainer_failed" if code else "no_model")
 
 
