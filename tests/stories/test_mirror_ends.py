@@ -120,6 +120,21 @@ def test_a_machine_without_last_words_is_salvaged_of_its_checkpoint_all_the_same
     assert [told.step for told in resumes(job)][-1] >= 25
 
 
+class Puzzling(Box):
+    """Its first machine says something at its end that nobody thought of."""
+
+    async def run(self, command: Command) -> Answer:
+        if command.name == "last-words" and self.rented.instance == "i1":
+            raise ZeroDivisionError
+        return await super().run(command)
+
+
+def test_a_bug_of_ours_while_salvaging_keeps_no_machine(tmp_path: Path) -> None:
+    world = a_world(tmp_path, runs=[replace(LONG, dies_at=29, crashes=3), LONG], box=Puzzling)
+    job = lived(world, long_job())
+    assert (ended(job)[:2], len(world.rentals), world.alive) == ((Stage.DONE, End.DONE), 2, [])
+
+
 def test_more_than_the_spool_may_hold_is_refused_before_anything_is_rented(tmp_path: Path) -> None:
     world = a_world(tmp_path, runs=[LONG], house=replace(HOUSE, spool_bytes=10**9))
     job = lived(world, long_job())

@@ -14,8 +14,8 @@ from pipeline.flow.journal import load_job
 from pipeline.flow.stages.train import Calm
 from pipeline.flow.stages.watching import Watch
 from pipeline.trainers.verdict import Tale
-from tests.support.mirrored import LONG, ended, long_job
 from tests.support.jobs import ID, a_job, a_world, accounts_sum, lived, priced, submitted, wish
+from tests.support.mirrored import LONG, ended, long_job
 from tests.support.training import Run, bar
 from tests.support.virtual import EPOCH, run
 from tests.support.world import World

@@ -6,7 +6,7 @@ from dataclasses import replace
 import structlog
 
 from pipeline.domain.cost import kept_cost, rental_cost
-from pipeline.domain.faults import Blame, Fault
+from pipeline.domain.faults import Blame, Fault, Superseded
 from pipeline.domain.ids import InstanceId
 from pipeline.domain.job import Job, Rental
 from pipeline.domain.stage import End
@@ -45,6 +45,10 @@ async def _salvaged(job: Job, kit: Kit) -> Job:
             await salvage(job, kit, host)
     except (Fault, TimeoutError) as error:
         log.info("salvage-ended", job=job.id, why=getattr(error, "code", "timeout"))
+    except Superseded:
+        raise
+    except Exception:  # a meter runs: not even a bug of ours keeps the machine
+        log.exception("salvage-bug", job=job.id)
     return await kit.journal.save(salvaged(kit.journal.latest))
 
 
