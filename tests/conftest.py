@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from structlog.dev import plain_traceback
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -17,7 +18,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _plain_logs() -> Iterator[None]:
-    """A command that ran in this process set logs up for itself."""
+    """A command that ran in this process set logs up for itself. A traceback is told without its frames' locals.
+
+    By default rich draws those, which takes seconds.
+    """
     structlog.reset_defaults()
+    renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain_traceback)
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, renderer]
+    )
     yield
     structlog.reset_defaults()

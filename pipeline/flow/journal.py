@@ -17,6 +17,7 @@ class Journal:
     def __init__(self, store: Store, clock: Clock, latest: Job, hint: Callable[[], None]) -> None:
         self._store, self._clock, self._hint = store, clock, hint
         self.latest = latest
+        self._noted: tuple[Progress, int] | None = None  # what we wrote beside it last, and its version
 
     async def save(self, job: Job) -> Job:
         """Write `job` and its news, or raise Superseded: another runner has moved it on, do nothing more."""
@@ -32,7 +33,7 @@ class Journal:
 
         What was learned of the loss stays until a training says otherwise: the chart outlives its stage.
         """
-        await write_progress(self._store, self.latest.id, progress)
+        self._noted = await write_progress(self._store, self.latest.id, progress, self._noted)
         self._hint()
 
 
@@ -46,12 +47,20 @@ async def load_progress(store: Store, job: JobId) -> Progress | None:
     return progress_from(doc) if doc else None
 
 
-async def write_progress(store: Store, job: JobId, progress: Progress) -> None:
-    doc = await store.get("progress", job)
-    if doc is None:
-        await store.create("progress", job, progress_doc(progress))
-    else:
-        before = progress_from(doc)
-        if not progress.curve:
-            progress = replace(progress, curve=before.curve, loss=before.loss, lr=before.lr)
-        await store.cas("progress", job, doc["version"], progress_doc(progress))
+async def write_progress(
+    store: Store, job: JobId, progress: Progress, known: tuple[Progress, int] | None = None
+) -> tuple[Progress, int] | None:
+    """Write it over what is there; what is there now, with its version: `known` for the next one, which need not ask.
+
+    None: somebody else wrote meanwhile, and this one is lost.
+    """
+    if known is None:
+        doc = await store.get("progress", job)
+        if doc is None:
+            return (progress, 0) if await store.create("progress", job, progress_doc(progress)) else None
+        known = progress_from(doc), doc["version"]
+    before, version = known
+    if not progress.curve:
+        progress = replace(progress, curve=before.curve, loss=before.loss, lr=before.lr)
+    written = await store.cas("progress", job, version, progress_doc(progress))
+    return (progress, version + 1) if written else None

@@ -35,7 +35,7 @@ LIVES = {
     "meets a market that does not let go": Life(End.DONE, 44, {"refuse_destroy": 4}),
 }
 ALL = [(name, nth) for name, life in LIVES.items() for nth in range(1, life.writes + 1)]
-SOME = [(name, nth) for name, nth in ALL if nth % (3 if name == "moves" else 8) == 0]  # ALL: make torture
+SOME = [(name, nth) for name, nth in ALL if nth % (4 if name == "moves" else 12) == 0]  # ALL: make torture
 
 
 def a_life(tmp_path: Path, name: str, **death: int) -> tuple[World, DyingStore]:

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import structlog
 
@@ -27,6 +27,8 @@ from pipeline.trainers.log import (
 from pipeline.trainers.verdict import Tale
 
 log = structlog.get_logger()
+NEVER = datetime.min.replace(tzinfo=UTC)
+KEEP = 15.0  # seconds between two copies of the log's end
 MOST_POLLS = 64  # 16 MB of log in one go
 
 
@@ -40,6 +42,8 @@ class Watch:
     reader: Reader = field(default_factory=Reader)
     offset: int = 0
     charted: int = 0  # losses that the box's own record told, up to this step
+    kept: int = 0  # of the log's end at home: up to this offset
+    kept_at: datetime = NEVER
     deaf: bool = False  # the box gave up asking a database
     progress: Progress | None = None
     speed: Speed = field(default_factory=Speed)
@@ -99,13 +103,22 @@ class Watch:
 
 async def caught_up(job: Job, kit: Kit, host: Host, watch: Watch) -> aitoolkit.Look:
     """Poll until the log's end is read: nothing is judged before. A log that outruns us waits for the next look."""
-    before = watch.offset
     try:
-        return await _caught_up(job, kit, host, watch)
-    finally:
-        if watch.offset > before:
-            with suppress(OSError):  # it is only there to be looked at
-                kit.spool.keep_log(job.id, job.attempt, watch.tail)
+        look = await _caught_up(job, kit, host, watch)
+    except Exception:
+        _keep(job, kit, watch)
+        raise
+    if not look.alive or kit.now() - watch.kept_at >= kit.pace.delta(seconds=KEEP):
+        _keep(job, kit, watch)
+    return look
+
+
+def _keep(job: Job, kit: Kit, watch: Watch) -> None:
+    """The log's end, to be looked at from home."""
+    if watch.offset > watch.kept:
+        watch.kept, watch.kept_at = watch.offset, kit.now()
+        with suppress(OSError):
+            kit.spool.keep_log(job.id, job.attempt, watch.tail)
 
 
 async def _caught_up(job: Job, kit: Kit, host: Host, watch: Watch) -> aitoolkit.Look:
