@@ -94,6 +94,7 @@ def test_an_answer_that_took_longer_than_the_token_lives_comes_by_the_bots_own(t
     play(tmp_path, scenario)
 
 
+@pytest.mark.torture  # in process, too
 def test_a_wrong_token_or_a_forbidden_intent_ends_the_bot_with_one_sentence(tmp_path: Path) -> None:
     async def scenario(one: Scene) -> None:
         bot = await one.starts(ready=False, DISCORD_TOKEN="wrong")

@@ -20,7 +20,7 @@ from tests.support.training import Run
 from tests.support.virtual import run
 
 
-@pytest.mark.parametrize("step", [31, 199])
+@pytest.mark.parametrize("step", [pytest.param(31, marks=pytest.mark.torture), 199])
 def test_a_host_that_dies_costs_at_most_one_interval_of_steps(tmp_path: Path, step: int) -> None:
     world = a_world(tmp_path, runs=[replace(LONG, gone_at=step), LONG])
     job = lived(world, long_job())

@@ -42,7 +42,7 @@ def test_a_box_whose_weights_do_not_move_is_left_at_its_first_checkpoint(tmp_pat
     assert resumes(job) == []
 
 
-@pytest.mark.parametrize("wanted", [Wish.STOP, None])
+@pytest.mark.parametrize("wanted", [Wish.STOP, pytest.param(None, marks=pytest.mark.torture)])
 def test_a_box_naming_files_of_a_step_nobody_ordered_gives_no_model_of_that_step(
     tmp_path: Path, wanted: Wish | None
 ) -> None:
@@ -109,7 +109,7 @@ class Endless(Box):
         return await super().run(command)
 
 
-@pytest.mark.parametrize("box", [Speechless, Endless])
+@pytest.mark.parametrize("box", [pytest.param(Speechless, marks=pytest.mark.torture), Endless])
 def test_a_machine_without_last_words_is_salvaged_of_its_checkpoint_all_the_same(
     tmp_path: Path, box: type[Box]
 ) -> None:
