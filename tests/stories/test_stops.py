@@ -1,7 +1,5 @@
 """Stop and keep at awkward moments, and ends that the trainer does not call failures."""
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,38 +8,16 @@ import pytest
 from pipeline.domain.job import Job
 from pipeline.domain.recipe import Recipe
 from pipeline.domain.stage import End, Stage, Wish
-from pipeline.flow.journal import load_job
 from pipeline.flow.stages.train import Calm
 from pipeline.flow.stages.watching import Watch
 from pipeline.trainers.verdict import Tale
-from tests.support.jobs import ID, a_job, a_world, accounts_sum, lived, priced, submitted, wish
-from tests.support.mirrored import LONG, ended, long_job
+from tests.support.jobs import a_job, a_world, accounts_sum, lived, priced
+from tests.support.mirrored import LONG, ended, long_job, told_when
 from tests.support.training import Run, bar
 from tests.support.virtual import EPOCH, run
 from tests.support.world import World
 
 RELOADING = 20.0  # seconds after a start: the base is being loaded
-
-
-async def stopped(world: World, job: Job, moment: Callable[[Job, float], bool]) -> Job:
-    """Tell; when `moment` has come, of the stored job and the loop's time, the wish is written and it is told again."""
-    await submitted(world, job)
-    telling = asyncio.timeout(None)
-
-    async def nudge() -> None:
-        now = asyncio.get_running_loop().time
-        while not ((stored := await load_job(world.store, ID)) and moment(stored, now())):  # noqa: ASYNC110  # a person looks now and then
-            await asyncio.sleep(5)
-        await wish(world, Wish.STOP)
-        telling.reschedule(now())
-
-    try:
-        async with telling, asyncio.TaskGroup() as group:
-            group.create_task(nudge())
-            await world.tell(ID)
-    except TimeoutError:
-        return await world.tell(ID)
-    raise AssertionError
 
 
 def kept(world: World, job: Job) -> None:
@@ -59,7 +35,7 @@ def test_a_stop_while_the_next_machine_loads_keeps_what_came_home_from_the_first
         second = world.rentals[1] if len(world.rentals) > 1 else None
         return second is not None and second.started is not None and now > second.started + RELOADING
 
-    kept(world, run(stopped(world, long_job(), loading)))
+    kept(world, run(told_when(world, long_job(), Wish.STOP, loading)))
 
 
 def test_a_stop_while_a_crashed_trainer_loads_again_keeps_what_came_home_before(tmp_path: Path) -> None:
@@ -69,7 +45,7 @@ def test_a_stop_while_a_crashed_trainer_loads_again_keeps_what_came_home_before(
         again = any(news.event.kind == "restarted" for news in job.news)
         return again and now > (world.rentals[0].started or now) + RELOADING
 
-    kept(world, run(stopped(world, long_job(), restarted)))
+    kept(world, run(told_when(world, long_job(), Wish.STOP, restarted)))
 
 
 class LateNan(Run):

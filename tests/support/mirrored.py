@@ -1,6 +1,7 @@
 """A run of more than an hour whose checkpoints come home, and what is to be seen of it."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 from pipeline.domain.checkpoint import EVERY
@@ -57,15 +58,24 @@ async def _wished(world: World, wanted: Wish) -> None:
 
 async def told_until(world: World, job: Job, wanted: Wish, seconds: float) -> Job:
     """Tell; so many seconds after the first machine began to train, the wish is written and it is told again."""
+
+    def trained(_: Job, now: float) -> bool:
+        return bool(world.rentals and world.rentals[0].started and now > world.rentals[0].started + seconds)
+
+    return await told_when(world, job, wanted, trained)
+
+
+async def told_when(world: World, job: Job, wanted: Wish, moment: Callable[[Job, float], bool]) -> Job:
+    """Tell; when `moment` has come, of the stored job and the loop's time, the wish is written and it is told again."""
     await submitted(world, job)
     telling = asyncio.timeout(None)
 
     async def nudge() -> None:
-        loop = asyncio.get_running_loop()
-        while not (world.rentals and world.rentals[0].started and loop.time() > world.rentals[0].started + seconds):  # noqa: ASYNC110  # a person looks now and then
-            await asyncio.sleep(10)
+        now = asyncio.get_running_loop().time
+        while not ((stored := await load_job(world.store, ID)) and moment(stored, now())):  # noqa: ASYNC110  # a person looks now and then
+            await asyncio.sleep(5)
         await _wished(world, wanted)
-        telling.reschedule(loop.time())
+        telling.reschedule(now())
 
     try:
         async with telling, asyncio.TaskGroup() as group:
