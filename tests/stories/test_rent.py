@@ -217,7 +217,7 @@ def test_every_machine_teaches_the_next_quote(tmp_path: Path) -> None:
     assert good.link.value == pytest.approx(33.7 * 8000 / 120 / 2000, rel=0.1)  # the small world takes two minutes
 
 
-def test_the_third_host_fault_of_one_person_and_one_owner_stops_and_pages(tmp_path: Path) -> None:
+def test_third_host_fault_same_person_and_host_id_stops_and_pages(tmp_path: Path) -> None:
     hers = [replace(offer(n, 0.3), host="666") for n in range(1, 20)]
     world = Moody(tmp_path, dead_boots=99, offers_now=hers)
     job = lived(world)

@@ -140,6 +140,12 @@ def test_each_thing_that_is_wrong_is_told_by_its_name(tmp_path: Path) -> None:
 # ---- captions
 
 
+def test_cafe_nfc_and_nfd_pair_as_one(tmp_path: Path) -> None:
+    files = {"caf\u00e9.jpg": encoded(photo(1)), "cafe\u0301.txt": b"a cup"}
+    (picture,) = inspected(zipped(tmp_path / "sent.zip", files)).pictures
+    assert picture.caption == "a cup"
+
+
 def test_captions_find_their_picture_whatever_the_letters(tmp_path: Path) -> None:
     files = {
         "caf\u00e9.jpg": encoded(photo(1)),  # é is one letter
@@ -263,8 +269,14 @@ def packed(folder: Path, manifest: Manifest, name: str) -> Pack:
     return asyncio.run(ChildWorkshop(folder).pack(manifest, folder / "kept", folder / "packs" / name))
 
 
-def test_a_pack_says_pictures_and_captions_and_nothing_else(tmp_path: Path) -> None:
-    files = {"alice at home.jpg": encoded(photo(1)), "alice at home.txt": b"a face", "b.jpg": encoded(photo(2))}
+def test_no_tar_holds_a_file_name_exif_or_chat_id(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "alice, 52.5200 N"
+    files = {
+        "alice at home.jpg": encoded(photo(1), exif=exif),
+        "alice at home.txt": b"a face",
+        "b.jpg": encoded(photo(2)),
+    }
     manifest = Manifest(inspected(zipped(tmp_path / "sent.zip", files)).pictures)
 
     pack = packed(tmp_path, manifest, "one.tar")
@@ -279,6 +291,9 @@ def test_a_pack_says_pictures_and_captions_and_nothing_else(tmp_path: Path) -> N
         caption = tar.extractfile("0001.txt")
         assert caption is not None
         assert caption.read() == b"a face"
+        picture = tar.extractfile("0001.jpg")
+        assert picture is not None
+        assert not Image.open(picture).getexif()
     assert b"alice" not in data
     again = packed(tmp_path, manifest, "two.tar")
     assert (again.sha256, again.size) == (pack.sha256, pack.size)
